@@ -1,0 +1,53 @@
+# Logitscope's commands. `make run` and `make test` do all set-up themselves on a machine with Python 3.11+ and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+HOST   ?= 127.0.0.1
+PORT   ?= 8501
+
+.PHONY: run test check format bench clean help
+
+help:           ## list the commands
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: $(VENV)/.installed  ## install what is missing, fetch the embedded model, serve on http://127.0.0.1:8501
+	@$(BIN)/python -m engine fetch smollm2-135m > /dev/null
+	@exec $(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
+
+test: $(VENV)/.installed-dev  ## install what the tests need and run them all (ARGS="-k heatmap" for some)
+	@$(BIN)/python -m engine fetch smollm2-135m > /dev/null
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev  ## lint, format and type checks only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## format the code and fix what lint can fix
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev  ## run every benchmark and write benchmarks/results/
+	@set -e; for script in benchmarks/[a-z]*.py; do \
+	  case $$script in benchmarks/common.py) continue ;; esac; \
+	  echo "== $$script"; $(BIN)/python $$script; \
+	done
+
+clean:          ## remove the virtual environment and caches of tools (models stay in the cache directory)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Logitscope needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make run PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+# The marker is made last, so that an installation cut short is done again.
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $(VENV)/.installed $@
