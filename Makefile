@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 HOST   ?= 127.0.0.1
 PORT   ?= 8501
+# An index with PyTorch builds for your device; empty: the one pip is set up with. CPU-only builds are the smallest.
+TORCH_INDEX ?=
 
 .PHONY: run test check format bench clean help
 
@@ -45,6 +47,7 @@ $(VENV)/bin/python:
 
 # The marker is made last, so that an installation cut short is done again.
 $(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.txt))
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
