@@ -1,0 +1,216 @@
+"""Real server, real browser.
+
+A test module says which script it wants with an `app_script` fixture of its own (default: the whole app), and
+`app_env` for its environment. Each (script, environment) is served once for the whole run. `page`, `dark_page` and
+`phone_page` are open on it and idle; `open_page` opens more. Whatever a page does, at the end of its test it must have
+asked no host but the server's.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+STARTUP_SECONDS = 90.0
+PHONE = {"width": 390, "height": 844}
+
+# Counts finished script runs: right after a click the page may still say 'notRunning' of the run before.
+COUNT_RUNS = """(() => { window.__runs = 0;
+  const hook = () => { const app = document.querySelector('[data-testid=stApp]');
+    if (!app) return requestAnimationFrame(hook);
+    let before = app.getAttribute('data-test-script-state');
+    new MutationObserver(() => { const now = app.getAttribute('data-test-script-state');
+      if (now === 'notRunning' && before !== 'notRunning') window.__runs++; before = now; })
+      .observe(app, {attributes: true, attributeFilter: ['data-test-script-state']}); };
+  hook(); })()"""
+
+OpenPage = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": quiet}
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """`serve(script, env)` gives the address of a Streamlit server running `script` (a path from the root)."""
+    with contextlib.ExitStack() as servers:
+        urls: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
+
+        def start(script: str, env: Mapping[str, str] | None = None) -> str:
+            key = (script, tuple(sorted((env or {}).items())))
+            if key not in urls:
+                log = tmp_path_factory.mktemp("server") / "server.log"
+                urls[key] = servers.enter_context(running_server(script, env or {}, log))
+            return urls[key]
+
+        yield start
+
+
+@contextlib.contextmanager
+def running_server(script: str, env: Mapping[str, str], log: Path) -> Iterator[str]:
+    """A server of `script` on a free port, up and healthy; ended on leaving."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {
+        "server.port": port,
+        "server.address": "127.0.0.1",
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+    }
+    command = [sys.executable, "-m", "streamlit", "run", script]
+    command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **env}, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_healthy(server, url, log)
+        yield url
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    end = time.monotonic() + STARTUP_SECONDS
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            pytest.fail(f"The server of {url} ended with {server.returncode}:\n{log.read_text()}")
+        with contextlib.suppress(OSError):
+            # The body, not the status: unknown paths answer 200 too, with the page.
+            if urllib.request.urlopen(url + "/_stcore/health", timeout=1).read() == b"ok":
+                return
+        time.sleep(0.1)
+    pytest.fail(f"The server of {url} was not healthy within {STARTUP_SECONDS:.0f} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def app_script() -> str:
+    """Which script the module's pages show; override in the module."""
+    return "app.py"
+
+
+@pytest.fixture(scope="module")
+def app_env() -> dict[str, str]:
+    """Environment variables of the module's server; override in the module."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def app_url(serve: Callable[..., str], app_script: str, app_env: dict[str, str]) -> str:
+    return serve(app_script, app_env)
+
+
+@pytest.fixture
+def open_page(app_url: str, new_context: Callable[..., BrowserContext]) -> Iterator[OpenPage]:
+    """`open_page(path, scheme=, viewport=, ...)` opens a page of the app in a browser profile of its own."""
+    foreign: list[str] = []
+
+    def record(url: str) -> None:
+        if not url.startswith((app_url, app_url.replace("http:", "ws:"), "data:", "blob:", "about:")):
+            foreign.append(url)
+
+    def open_(path: str = "/", *, scheme: str = "light", settle: bool = True, **options: Any) -> Page:
+        context = new_context(color_scheme=scheme, accept_downloads=True, **options)
+        context.on("request", lambda request: record(request.url))
+        page = context.new_page()
+        page.on("websocket", lambda socket: record(socket.url))
+        page.add_init_script(COUNT_RUNS)
+        page.set_default_timeout(15_000)
+        page.goto(app_url + path)
+        if settle:
+            settled(page)
+        return page
+
+    yield open_
+    assert not foreign, f"The page asked other hosts: {foreign[:5]}"
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page()
+
+
+@pytest.fixture
+def dark_page(open_page: OpenPage) -> Page:
+    return open_page(scheme="dark")
+
+
+@pytest.fixture
+def phone_page(open_page: OpenPage) -> Page:
+    return open_page(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
+
+
+def settled(page: Page) -> None:
+    """Wait until the page is connected and its script has run."""
+    page.wait_for_selector(
+        "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+    )
+
+
+@contextlib.contextmanager
+def finished_run(page: Page) -> Iterator[None]:
+    before = page.evaluate("window.__runs")
+    yield
+    page.wait_for_function(
+        "before => window.__runs > before"
+        " && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'",
+        arg=before,
+    )
+
+
+@pytest.fixture
+def rerun() -> Callable[[Page], AbstractContextManager[None]]:
+    """`with rerun(page): page.click(...)` waits until a script run caused inside has finished."""
+    return finished_run
+
+
+@pytest.fixture
+def script_runs() -> Callable[[Page], int]:
+    """How many script runs a page has seen finish: unchanged means the server was not asked."""
+    return lambda page: int(page.evaluate("window.__runs"))
+
+
+@pytest.fixture
+def axe() -> Callable[..., list[str]]:
+    """`axe(page, include=None)` lists axe-core's findings as 'rule (impact): first node'; empty means clean."""
+
+    def check(page: Page, include: str | None = None, allow: tuple[str, ...] = ()) -> list[str]:
+        context = {"include": [[include]]} if include else None
+        found = Axe().run(page, context=context).response["violations"]
+        return [
+            f"{finding['id']} ({finding['impact']}): {finding['nodes'][0]['html'][:200]}"
+            for finding in found
+            if finding["id"] not in allow
+        ]
+
+    return check
