@@ -1,0 +1,1 @@
+"""What the pages share: router, queue to the engine, messages, widgets and figures."""

@@ -1,0 +1,97 @@
+"""What every chart of the app looks like: fonts, gridlines, colours of the theme, room for the title."""
+
+from html import escape
+
+import plotly.graph_objects as go
+
+from ui.palette import Theme, palette
+
+FONT = "'Source Sans', 'Source Sans 3', system-ui, sans-serif"
+CODE_FONT = "'Source Code Pro', ui-monospace, monospace"
+_INVISIBLE = {"\n": "↵", "\t": "⇥", "\r": "␍", " ": "␣"}
+
+TOOLBAR = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["autoScale2d", "zoomIn2d", "zoomOut2d"],
+    "toImageButtonOptions": {"format": "png", "scale": 2},
+}
+"""Plotly's own buttons: zoom, select, and a PNG made in the browser without the server."""
+
+
+def styled(
+    figure: go.Figure, *, theme: Theme, title: str, x_title: str = "", y_title: str = "", height: int = 280
+) -> go.Figure:
+    """Give `figure` the look of the app and return it.
+
+    Parameters
+    ----------
+    figure : the figure, with its traces
+    theme : light or dark
+    title, x_title, y_title : plain text; units belong in the axis titles
+    height : pixels
+
+    Examples
+    --------
+    >>> styled(go.Figure(), theme="light", title="Nothing yet").layout.title.text
+    'Nothing yet'
+    """
+    colours = palette(theme)
+    axis = {
+        "gridcolor": colours.border,
+        "zeroline": False,
+        "linecolor": colours.border,
+        "ticks": "",
+        "title": {"font": {"size": 13, "color": colours.muted}, "standoff": 8},
+        "tickfont": {"size": 12, "color": colours.muted},
+    }
+    figure.update_layout(
+        title={"text": escape(title), "x": 0, "xref": "container", "y": 1, "yanchor": "top", "pad": {"t": 8, "l": 4}},
+        title_font={"size": 15, "color": colours.text, "weight": 600},
+        font={"family": FONT, "size": 13, "color": colours.text},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": colours.muted, "activecolor": colours.accent},
+        hoverlabel={
+            "bgcolor": colours.surface,
+            "bordercolor": colours.control,
+            "font": {"family": FONT, "size": 13, "color": colours.text},
+            "align": "left",
+        },
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"color": colours.muted}},
+        newselection={"line": {"color": colours.accent, "width": 1.5, "dash": "solid"}},
+        activeselection={"fillcolor": colours.accent, "opacity": 0.08},
+        margin={"l": 8, "r": 12, "t": 40, "b": 8},
+        height=height,
+        showlegend=False,
+        bargap=0.06,
+    )
+    figure.update_xaxes({**axis, "showgrid": False, "automargin": True}).update_yaxes({**axis, "automargin": True})
+    figure.update_xaxes(title_text=escape(x_title)).update_yaxes(title_text=escape(y_title))
+    return figure
+
+
+def empty(*, theme: Theme, title: str, reason: str, height: int = 280) -> go.Figure:
+    """Return a titled figure with nothing but the reason why it is empty."""
+    figure = styled(go.Figure(), theme=theme, title=title, height=height)
+    figure.add_annotation(
+        text=escape(reason), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font_color=palette(theme).muted
+    )
+    return figure.update_xaxes(visible=False).update_yaxes(visible=False)
+
+
+def token_label(token: str) -> str:
+    """One token as chart text: escaped, since Plotly reads tags, with a sign for a space and what cannot be seen.
+
+    >>> token_label(" <b>")
+    '␣&lt;b&gt;'
+    """
+    visible = token.replace(" ", _INVISIBLE[" "], 1) if token.startswith(" ") else token
+    for character in "\n\t\r":
+        visible = visible.replace(character, _INVISIBLE[character])
+    return escape(visible) or "∅"
+
+
+def scale(stops: tuple[str, ...]) -> list[list[float | str]]:
+    """Colour stops as a Plotly colour scale from 0 to 1."""
+    last = len(stops) - 1
+    return [[index / last, colour] for index, colour in enumerate(stops)]
