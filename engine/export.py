@@ -37,8 +37,8 @@ def csv_text(columns: Mapping[str, Iterable[Any]]) -> str:
 
     Examples
     --------
-    >>> csv_text({"token": [" a", "b"], "log_prob": [float("nan"), -1.5]})
-    'token,log_prob\n""" a""",\n"""b""",-1.5\n'
+    >>> csv_text({"start": [0, 2], "log_prob": [float("nan"), -1.5]})
+    'start,log_prob\n0,\n2,-1.5\n'
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

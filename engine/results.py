@@ -4,6 +4,7 @@ Log-probabilities, entropies and divergences are in nats; NaN stands where nothi
 read-only, since one result serves every session.
 """
 
+import itertools
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -99,7 +100,7 @@ class TextScores:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean negative log-probability (nats) of the predicted tokens, >= 1; NaN where there is none."""
+        """Exponential of the mean negative log-probability (nats) of the predicted tokens; NaN where there is none."""
         return float(np.exp(-self.mean_log_prob))
 
     @property
@@ -141,7 +142,7 @@ class TextScores:
         """Ranges (start, stop) of tokens that share characters, in order; most hold one token."""
         alone = self.spans[1:, 0] >= self.spans[:-1, 1]
         cuts = [0, *(np.flatnonzero(alone) + 1).tolist(), len(self)]
-        return list(zip(cuts[:-1], cuts[1:], strict=True))
+        return list(itertools.pairwise(cuts))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-ready values; None where nothing was predicted."""
