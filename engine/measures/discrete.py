@@ -1,0 +1,162 @@
+"""Entropy, divergence and perplexity of discrete distributions, in nats.
+
+Each function takes probability arrays whose last axis (or `axis`) lists the outcomes, and reduces that axis. Zeros
+are handled exactly: 0 ln 0 = 0, and p ln(p/0) is infinite where p > 0, never a large number made by an epsilon.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from engine.errors import InputError
+from engine.measures.checks import Floats, as_floats, as_probabilities, as_probability_pair, check_positive
+
+LN2 = float(np.log(2.0))
+
+
+def to_bits(nats: ArrayLike) -> Floats:
+    """Nats as bits: divided by ln 2.
+
+    >>> float(to_bits(np.log(8)))
+    3.0
+    """
+    return np.asarray(nats, dtype=np.float64) / LN2
+
+
+def to_nats(bits: ArrayLike) -> Floats:
+    """Bits as nats: times ln 2."""
+    return np.asarray(bits, dtype=np.float64) * LN2
+
+
+def entropy(p: ArrayLike, axis: int = -1) -> Floats:
+    """H(P) = -sum p ln p in nats, in [0, ln K] for K outcomes.
+
+    Parameters
+    ----------
+    p
+        Probabilities, summing to 1 along `axis`.
+    axis
+        The axis of the outcomes; it is reduced.
+
+    Raises
+    ------
+    InputError
+        Where P is empty, has NaN or negative entries, or does not sum to 1.
+
+    Examples
+    --------
+    >>> round(float(entropy([0.1, 0.2, 0.7])), 10)
+    0.8018185525
+    >>> float(entropy([1.0, 0.0]))
+    0.0
+    """
+    return np.asarray(special.entr(as_probabilities(p, axis=axis)).sum(axis=axis))
+
+
+def cross_entropy(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
+    """H(P, Q) = -sum p ln q = H(P) + D(P||Q) in nats; infinite where q = 0 and p > 0.
+
+    >>> p, q = [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]
+    >>> bool(np.isclose(cross_entropy(p, q), entropy(p) + kl_divergence(p, q)))
+    True
+    """
+    first, second = as_probability_pair(p, q, axis)
+    return np.asarray(-special.xlogy(first, second).sum(axis=axis))
+
+
+def kl_terms(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
+    """Pointwise terms p ln(p/q) in nats, of the shape of P and Q. Single terms may be negative; their sum is not."""
+    first, second = as_probability_pair(p, q, axis)
+    return np.asarray(special.rel_entr(first, second))
+
+
+def kl_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
+    """D(P||Q) = sum p ln(p/q) in nats, in [0, inf].
+
+    Infinite where Q gives 0 to something P allows; 0 exactly where P = Q; not symmetric. Kullback and Leibler 1951.
+    `kl_divergence_of_logs` takes log-probabilities, e.g. a model's.
+
+    Examples
+    --------
+    >>> round(float(kl_divergence([0.1, 0.2, 0.7], [0.3, 0.3, 0.4])), 10)
+    0.2007768011
+    >>> round(float(kl_divergence([0.3, 0.3, 0.4], [0.1, 0.2, 0.7])), 10)
+    0.2273769039
+    >>> float(kl_divergence([0.5, 0.5], [1.0, 0.0]))
+    inf
+    """
+    first, second = as_probability_pair(p, q, axis)
+    return np.asarray(special.rel_entr(first, second).sum(axis=axis)).clip(min=0.0)  # rounding can go below 0
+
+
+def kl_divergence_of_logs(log_p: ArrayLike, log_q: ArrayLike, axis: int = -1) -> Floats:
+    """D(P||Q) in nats from log-probabilities, for values too small to leave the log domain; -inf means probability 0.
+
+    >>> log_p, log_q = np.log([0.1, 0.2, 0.7]), np.log([0.3, 0.3, 0.4])
+    >>> round(float(kl_divergence_of_logs(log_p, log_q)), 10)
+    0.2007768011
+    """
+    first, second = np.asarray(log_p, dtype=np.float64), np.asarray(log_q, dtype=np.float64)
+    for name, logs in (("P", first), ("Q", second)):
+        as_probabilities(np.exp(logs), name, axis)
+    if first.shape[axis] != second.shape[axis]:
+        raise InputError(f"P has {first.shape[axis]} outcomes and Q has {second.shape[axis]}; they must be the same.")
+    allowed = np.isfinite(first)
+    ratio = np.where(allowed, first, 0.0) - np.where(allowed, second, 0.0)
+    return np.asarray((np.exp(first) * ratio).sum(axis=axis)).clip(min=0.0)
+
+
+def js_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
+    """Jensen-Shannon divergence in nats: mean KL of P and Q to their midpoint; symmetric, in [0, ln 2]. Lin 1991.
+
+    >>> round(float(js_divergence([0.1, 0.2, 0.7], [0.3, 0.3, 0.4])), 10)
+    0.0519122592
+    """
+    first, second = as_probability_pair(p, q, axis)
+    middle = (first + second) / 2
+    terms = special.kl_div(first, middle) + special.kl_div(second, middle)
+    return np.asarray(terms.sum(axis=axis) / 2).clip(0.0, LN2)
+
+
+def js_distance(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
+    """Square root of the Jensen-Shannon divergence: a metric, in [0, sqrt(ln 2)]. Endres and Schindelin 2003."""
+    return np.asarray(np.sqrt(js_divergence(p, q, axis)))
+
+
+def bregman_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
+    """phi(p) - phi(q) - <grad phi(q), p - q> with phi(p) = sum p ln p: the gap between phi and its tangent at q.
+
+    On the simplex it equals D(P||Q); computed here from the definition, so that the two can be compared.
+
+    >>> p, q = [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]
+    >>> bool(np.isclose(bregman_divergence(p, q), kl_divergence(p, q)))
+    True
+    """
+    first, second = as_probability_pair(p, q, axis)
+    with np.errstate(divide="ignore"):
+        slope = np.where((second == 0) & (first == 0), 0.0, np.log(second)) + 1.0
+    gap = special.xlogy(first, first) - special.xlogy(second, second)
+    step = first - second
+    return np.asarray((gap - np.where(step == 0, 0.0, slope) * step).sum(axis=axis))
+
+
+def perplexity(mean_surprisal_nats: ArrayLike) -> Floats:
+    """exp(H) of an entropy or cross-entropy in nats: the number of equally likely outcomes that is as uncertain.
+
+    With H in bits the same number is 2**H; 2**H with H in nats is not a perplexity.
+
+    >>> round(float(perplexity(entropy([0.25] * 4))), 12)
+    4.0
+    """
+    nats = as_floats(mean_surprisal_nats, "The mean surprisal")
+    return np.asarray(np.exp(nats))
+
+
+def softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Floats:
+    """exp(z/T) / sum exp(z/T): T < 1 sharpens, T > 1 flattens.
+
+    >>> softmax([0.0, np.log(3.0)]).round(12).tolist()
+    [0.25, 0.75]
+    """
+    scaled = as_floats(logits, "The logits") / check_positive(temperature, "The temperature")
+    return np.asarray(special.softmax(scaled, axis=axis))
