@@ -36,7 +36,7 @@ class Palette:
     surprise: tuple[str, ...]
     """9 stops for entropy, surprisal and divergence; further from the page is more."""
     diverging: tuple[str, ...]
-    """11 stops for a difference A - B: model B's side first, the neutral middle sixth."""
+    """11 stops for a difference B - A: model A's colour where A is better first, the neutral middle sixth."""
     rank: tuple[str, ...]
     """4 buckets: up to the first rank threshold, ..., beyond the last."""
 
