@@ -24,7 +24,7 @@ def inline_script_hashes(html: str) -> tuple[str, ...]:
 
 @cache
 def content_security_policy() -> str:
-    """The policy: nothing from another host; scripts only from this server, a component's blob and Streamlit's own page.
+    """Nothing from another host; scripts only from this server, a component's blob and Streamlit's own page.
 
     The hash is taken from the page of the installed Streamlit. A test compares it with the one that was read and
     found harmless, so that an upgrade which brings another inline script is looked at before it is trusted.
