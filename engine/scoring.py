@@ -1,0 +1,195 @@
+"""How a model reads a text: each token's log-probability, rank, entropy and the most probable alternatives.
+
+The transformer runs once a window; its hidden states go through the head in chunks (`engine.head`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from engine import head, steps, windows
+from engine.errors import ParameterError, TextError, UnsupportedModelError
+from engine.model import ScoringModel
+from engine.results import TextScores
+from engine.steps import Progress, Steps
+from engine.tokens import Encoding, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A text made ready for a model: its tokens and the windows they are read in."""
+
+    encoding: Encoding
+    plan: windows.WindowPlan
+    windows: tuple[windows.Window, ...]
+    top_k: int
+
+    @property
+    def n(self) -> int:
+        """Tokens of the text."""
+        return len(self.encoding)
+
+
+def score_text(
+    model: ScoringModel,
+    text: str,
+    *,
+    top_k: int = 10,
+    prepend_bos: bool = False,
+    window: int | None = None,
+    stride: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> TextScores:
+    """Score `text` token by token. Parameters, result and errors as in `score_text_steps`.
+
+    on_progress
+        Called with a `Progress` after each chunk.
+    """
+    work = score_text_steps(model, text, top_k=top_k, prepend_bos=prepend_bos, window=window, stride=stride)
+    return steps.run(work, on_progress)
+
+
+def score_text_steps(
+    model: ScoringModel,
+    text: str,
+    *,
+    top_k: int = 10,
+    prepend_bos: bool = False,
+    window: int | None = None,
+    stride: int | None = None,
+) -> Steps[TextScores]:
+    """Score `text` token by token, yielding a `Progress` after each chunk of positions.
+
+    Parameters
+    ----------
+    model
+        The model; it is not changed.
+    text
+        Any text. What spells a special token in it is read as plain text.
+    top_k
+        Most probable alternatives to keep at each position, 0..V.
+    prepend_bos
+        Whether to put the model's BOS token in front of every window, so that the first token is predicted too.
+    window, stride
+        Tokens read at once and tokens moved on between windows, for texts that do not fit; by default the context
+        length and half of the window. See `engine.windows`.
+
+    Returns
+    -------
+    TextScores
+        n rows for n tokens; without a BOS token the first is NaN, so that a text of one token has no perplexity.
+
+    Raises
+    ------
+    TextError
+        Where the text is empty or holds lone surrogates.
+    ParameterError
+        Where a setting is out of range, or the model has no BOS token to put in front.
+    UnsupportedModelError
+        Where the model's outputs do not fit its tokenizer, or are not numbers.
+    """
+    yield Progress(f"Reading the text with {model.title}", unit="tokens")
+    reading = prepare(model, text, top_k=top_k, prepend_bos=prepend_bos, window=window, stride=stride)
+    readings: list[head.Readings] = []
+    for part in reading.windows:
+        hidden, targets = hidden_and_targets(model, reading, part)
+        workspace = head.Workspace(model.vocab_size, hidden.device)
+        for chunk in head.chunks(model.vocab_size, hidden):
+            readings += head.read_chunk(model, hidden[chunk], targets[chunk], top_k, workspace)
+            yield Progress(f"Scoring with {model.title}", part.first + chunk.stop, reading.n, "tokens")
+    return text_scores(model, text, reading, readings)
+
+
+def prepare(
+    model: ScoringModel, text: str, *, top_k: int, prepend_bos: bool, window: int | None, stride: int | None
+) -> Reading:
+    """Check the settings, cut the text into tokens and these into windows. Errors as in `score_text_steps`."""
+    if not 0 <= top_k <= model.vocab_size:
+        raise ParameterError(f"top_k is {top_k:,}; it must be 0 to {model.vocab_size:,}, the size of the vocabulary.")
+    if prepend_bos and model.bos_id is None:
+        raise ParameterError(f"{model.title} has no token that opens a text. Turn the BOS token off.")
+    plan = windows.plan(model.context_length, window, stride, bos=prepend_bos)
+    encoding = model.tokenizer.encode(text)
+    if not len(encoding):
+        raise TextError("The tokenizer finds no token in this text. Type or paste at least one word.")
+    if int(encoding.token_ids.max()) >= model.vocab_size:
+        raise UnsupportedModelError(
+            f"{model.title} gives {model.vocab_size:,} logits, but its tokenizer gave the id "
+            f"{int(encoding.token_ids.max()):,}. The two do not belong together."
+        )
+    parts = windows.rolling_windows(len(encoding), plan.window, plan.stride, bos=prepend_bos)
+    return Reading(encoding, plan, parts, top_k)
+
+
+@torch.inference_mode()
+def hidden_and_targets(
+    model: ScoringModel, reading: Reading, part: windows.Window
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Run the transformer over one window: (C, width) hidden states and the (C,) token ids they predict.
+
+    This is the one place of the shift. For a window over tokens t0..t3 whose tokens from t1 on are wanted:
+
+        read      [BOS]  t0   t1   t2   t3
+        hidden      h    h0   h1   h2   h3
+        predicts   t0    t1   t2   t3   (next)
+                         '----.----'
+                         kept: h0 h1 h2 for t1 t2 t3
+    """
+    ids = torch.from_numpy(reading.encoding.token_ids[part.start : part.stop].copy())
+    if reading.plan.bos:
+        ids = torch.cat([torch.tensor([model.bos_id]), ids])
+    n_wanted = part.stop - part.first
+    hidden = model.hidden_states(ids[None])[0]
+    return hidden[len(ids) - 1 - n_wanted : -1], ids[len(ids) - n_wanted :].to(hidden.device)
+
+
+def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list[head.Readings]) -> TextScores:
+    """Put the readings of all chunks, which are in the order of the text, into one result on the CPU.
+
+    Raises
+    ------
+    UnsupportedModelError
+        Where a log-probability is not a number.
+    """
+    n, n_blank = reading.n, 0 if reading.plan.bos else 1
+
+    def column(name: str, blank: float, dtype: type, *width: int) -> npt.NDArray[Any]:
+        out: npt.NDArray[Any] = np.full((n, *width), blank, dtype=dtype)
+        if readings:
+            out[n_blank:] = torch.cat([getattr(chunk, name) for chunk in readings]).cpu().numpy()
+        return out
+
+    log_probs = column("log_probs", np.nan, np.float64)
+    if np.isnan(log_probs[n_blank:]).any():
+        raise UnsupportedModelError(
+            f"{model.title} gave outputs that are not numbers for this text. Load it in float32 or choose another model."
+        )
+    top_ids = column("top_ids", -1, np.int64, reading.top_k)
+    return TextScores(
+        text=text,
+        model_key=model.key,
+        model_title=model.title,
+        token_ids=reading.encoding.token_ids,
+        tokens=tuple(model.tokenizer.token_texts(reading.encoding.token_ids)),
+        spans=reading.encoding.spans,
+        log_probs=log_probs,
+        ranks=column("ranks", 0, np.int64),
+        entropies=column("entropies", np.nan, np.float64),
+        top_ids=top_ids,
+        top_log_probs=column("top_log_probs", np.nan, np.float64, reading.top_k),
+        top_tokens=token_table(model, top_ids),
+        window=reading.plan.window,
+        stride=reading.plan.stride,
+        prepend_bos=reading.plan.bos,
+    )
+
+
+def token_table(model: ScoringModel, ids: IntArray) -> tuple[tuple[str, ...], ...]:
+    """Strings for (n, k) ids; empty ones for -1."""
+    flat = np.array(["", *model.tokenizer.token_texts(ids[ids >= 0])], dtype=object)
+    places = np.where(ids.ravel() >= 0, np.cumsum(ids.ravel() >= 0), 0)
+    return tuple(map(tuple, flat[places].reshape(ids.shape).tolist()))
