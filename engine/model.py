@@ -11,7 +11,7 @@ import torch
 from engine.tokens import TextTokenizer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
     from engine.registry import ModelSpec
 
@@ -34,7 +34,9 @@ class ScoringModel(Protocol):
         ...
 
     @property
-    def tokenizer(self) -> TextTokenizer: ...
+    def tokenizer(self) -> TextTokenizer:
+        """How its text becomes tokens."""
+        ...
 
     @property
     def vocab_size(self) -> int:
@@ -60,6 +62,10 @@ class ScoringModel(Protocol):
         ...
 
 
+FALLBACK_CONTEXT_LENGTH = 2048
+"""For networks that state no longest input: recurrent ones and those with relative positions."""
+
+
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
     """A network, its tokenizer and how it came to be loaded so.
@@ -75,3 +81,84 @@ class LoadedModel:
     revision: str
     reason: str
     """Why this device and precision: one sentence for a person."""
+
+    @property
+    def key(self) -> str:
+        """Identity of the numbers, e.g. 'gpt2@607a30d783df/float32/cpu'."""
+        return f"{self.spec.name}@{self.revision}/{self.precision}/{self.device}"
+
+    @property
+    def title(self) -> str:
+        """Name for people, e.g. 'SmolLM2 135M Instruct, bfloat16'."""
+        return f"{self.spec.title}, {self.precision}"
+
+    @property
+    def vocab_size(self) -> int:
+        """Width V of the logits; may exceed the number of ids the tokenizer knows."""
+        size: int = self._head.weight.shape[0]
+        return size
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens the network reads at once."""
+        config = self.network.config.get_text_config()
+        for name in ("max_position_embeddings", "max_seq_len", "seq_length"):
+            length = getattr(config, name, None)
+            if isinstance(length, int) and length > 0:
+                return length
+        return self.spec.context_length or FALLBACK_CONTEXT_LENGTH
+
+    @property
+    def bos_id(self) -> int | None:
+        """Id of the tokenizer's opening token, or None where it has none."""
+        token_id: int | None = self.tokenizer.backend.bos_token_id
+        return token_id
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the weights and buffers, shared ones once."""
+        return int(self.network.get_memory_footprint())
+
+    @torch.inference_mode()
+    def hidden_states(self, token_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Last hidden states after the final norm.
+
+        Parameters
+        ----------
+        token_ids : (batch, n) int64, on any device
+        attention_mask : (batch, n), 1 where there is a token and 0 where there is padding; None where there is none
+
+        Returns
+        -------
+        (batch, n, width) in the network's dtype, on its device
+        """
+        if attention_mask is not None:
+            attention_mask = attention_mask.to(self.device)
+        body = self.network.base_model
+        output = body(input_ids=token_ids.to(self.device), attention_mask=attention_mask, use_cache=False)
+        hidden: torch.Tensor = output.last_hidden_state
+        return hidden
+
+    @torch.inference_mode()
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The head: (..., width) hidden states -> (..., V) logits, in the dtype the head computes in."""
+        head = self._head
+        logits: torch.Tensor = head(hidden.to(head.weight.dtype))
+        config = self.network.config.get_text_config()
+        return _as_the_network_does(logits, config)
+
+    @property
+    def _head(self) -> torch.nn.Module:
+        head: torch.nn.Module = self.network.get_output_embeddings()
+        return head
+
+
+def _as_the_network_does(logits: torch.Tensor, config: "PreTrainedConfig") -> torch.Tensor:
+    """What some families do to the head's output. Loading checks the result against the network's own forward."""
+    if scale := getattr(config, "logit_scale", None):  # Cohere
+        logits = logits * scale
+    if divisor := getattr(config, "logits_scaling", None):  # Granite
+        logits = logits / divisor
+    if cap := getattr(config, "final_logit_softcapping", None):  # Gemma 2
+        logits = torch.tanh(logits / cap) * cap
+    return logits

@@ -1,0 +1,54 @@
+"""What a causal language model thinks of a text, token by token, and how two models differ.
+
+The names below are the public ones. They are imported when first used, so that `import engine` takes no time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.comparing import compare_models, compare_models_steps
+    from engine.loading import load_model, load_model_steps
+    from engine.model import LoadedModel
+    from engine.pool import ModelPool
+    from engine.results import ModelComparison, TextScores
+    from engine.scoring import score_text, score_text_steps
+
+_HOMES = {
+    "LoadedModel": "engine.model",
+    "ModelComparison": "engine.results",
+    "ModelPool": "engine.pool",
+    "TextScores": "engine.results",
+    "compare_models": "engine.comparing",
+    "compare_models_steps": "engine.comparing",
+    "load_model": "engine.loading",
+    "load_model_steps": "engine.loading",
+    "score_text": "engine.scoring",
+    "score_text_steps": "engine.scoring",
+}
+
+__all__ = [
+    "LoadedModel",
+    "ModelComparison",
+    "ModelPool",
+    "TextScores",
+    "compare_models",
+    "compare_models_steps",
+    "load_model",
+    "load_model_steps",
+    "score_text",
+    "score_text_steps",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,179 @@
+"""From a model's name to a model that is ready to score.
+
+Only safetensors are read and no code from a model's repository is ever run.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from engine import hardware, registry, sources
+from engine.errors import MissingPackageError, ModelAbsentError, ModelFilesError, UnsupportedModelError
+from engine.model import LoadedModel, Precision
+from engine.quiet import quiet_libraries
+from engine.registry import ModelSpec
+from engine.sources.kinds import Scratch
+from engine.steps import Progress, Steps, run
+from engine.tokens import TextTokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_PROBE_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 5e-2, "nf4": 5e-2}
+"""Largest difference between the network's logits and ours, as a share of their spread."""
+
+
+def load_model(name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> LoadedModel:
+    """Load a model that is on this machine.
+
+    Parameters
+    ----------
+    name : a name of the registry, a directory, a hub id, or a `ModelSpec`
+    precision : 'auto', 'float32', 'bfloat16', 'int8' or 'nf4'
+    device : 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'
+
+    Raises
+    ------
+    UnknownModelError, ModelAbsentError, ModelFilesError, UnsupportedModelError, ParameterError
+        The message says what to do.
+    """
+    return run(load_model_steps(name, precision, device))
+
+
+def load_model_steps(name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> Steps[LoadedModel]:
+    """`load_model`, step by step."""
+    spec = registry.resolve(name) if isinstance(name, str) else name
+    choice = hardware.choose(precision, device)
+    path = yield from _path_of(spec)
+    yield Progress(f"Loading {spec.title} in {choice.precision}", 0, 2)
+    with quiet_libraries():
+        tokenizer = _load_tokenizer(spec, path)
+        network = _load_network(spec, path, choice.precision, choice.device)
+    model = LoadedModel(
+        spec=spec,
+        precision=choice.precision,
+        device=choice.device,
+        network=network,
+        tokenizer=TextTokenizer(tokenizer),
+        revision=sources.revision(spec, path),
+        reason=choice.reason,
+    )
+    yield Progress(f"Checking {spec.title}", 1, 2)
+    check(model)
+    return model
+
+
+def _path_of(spec: ModelSpec) -> Steps[Path]:
+    found = sources.availability(spec)
+    if found.path is not None:
+        return found.path
+    if isinstance(spec.source, Scratch):
+        return (yield from sources.fetch_steps(spec))
+    if found.state == "missing":
+        raise ModelAbsentError(found.message)
+    raise ModelAbsentError(
+        f"{spec.title} is not on this machine. "
+        f"Fetch it on the models page or with `python -m engine fetch {spec.name}`."
+    )
+
+
+def _load_tokenizer(spec: ModelSpec, path: Path) -> "PreTrainedTokenizerFast":
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise UnsupportedModelError(
+            f"The tokenizer of {spec.title} cannot be loaded ({_first_line(error)}). "
+            "Choose a model whose repository has a tokenizer.json."
+        ) from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise UnsupportedModelError(
+            f"{spec.title} has no fast tokenizer, which is needed to place tokens in the text. "
+            "Choose a model whose repository has a tokenizer.json."
+        )
+    return tokenizer
+
+
+def _load_network(spec: ModelSpec, path: Path, precision: Precision, device: torch.device) -> "PreTrainedModel":
+    from transformers import AutoModelForCausalLM
+
+    try:
+        network, info = AutoModelForCausalLM.from_pretrained(
+            path,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            device_map={"": device},
+            **_precision_arguments(precision, device),
+        )
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError, ImportError) as error:
+        raise _load_failure(spec, path, error) from error
+    if info["missing_keys"] or info["mismatched_keys"]:
+        count = len(info["missing_keys"]) + len(info["mismatched_keys"])
+        raise ModelFilesError(
+            f"{count} weights of {spec.title} are missing from its files, so it is not a whole causal language model. "
+            "Fetch it again, or choose a model of the kind 'text generation'."
+        )
+    network.eval().requires_grad_(False)
+    return network
+
+
+def _precision_arguments(precision: Precision, device: torch.device) -> dict[str, Any]:
+    """What transformers must be told for a precision."""
+    if precision in _DTYPES:
+        return {"dtype": _DTYPES[precision]}
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError:
+        raise MissingPackageError(
+            f"{precision} needs bitsandbytes; run `pip install bitsandbytes` or choose another precision."
+        ) from None
+    from transformers import BitsAndBytesConfig
+
+    rest = hardware.choose("auto", str(device)).precision
+    dtype = _DTYPES[rest]
+    if precision == "int8":
+        return {"dtype": dtype, "quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+    return {"dtype": dtype, "quantization_config": config}
+
+
+def _load_failure(spec: ModelSpec, path: Path, error: Exception) -> ModelFilesError | UnsupportedModelError:
+    return UnsupportedModelError(f"{spec.title} cannot be loaded: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+@torch.inference_mode()
+def check(model: LoadedModel) -> None:
+    """Check on a few tokens that the model is causal and that `model.logits` gives what the network itself gives.
+
+    Raises
+    ------
+    ModelFilesError
+        Where it computes NaN or infinity.
+    UnsupportedModelError
+        Where it is not causal, or its head does something this program does not do.
+    """
+    last = min(model.vocab_size, model.tokenizer.size) - 1
+    ids = torch.tensor([[0, 1, 2], [0, 1, last]], device=model.device)  # the two rows differ in the last token only
+    ours = model.logits(model.hidden_states(ids)).float()
+    own = model.network(input_ids=ids, use_cache=False).logits.float()
+    if not torch.isfinite(own).all():
+        raise ModelFilesError(
+            f"{model.title} computes values that are not numbers. Its files are damaged, or it needs float32."
+        )
+    tolerance = _PROBE_TOLERANCE[model.precision] * own.std().item()
+    if (ours - own).abs().max().item() > tolerance:
+        raise UnsupportedModelError(f"{model.spec.title} changes its logits in a way that this program does not know.")
+    if (own[0, :2] - own[1, :2]).abs().max().item() > tolerance:
+        raise UnsupportedModelError(f"{model.spec.title} reads ahead, so it is not a causal language model.")

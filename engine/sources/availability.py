@@ -1,0 +1,29 @@
+"""Whether a model's files are on this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+State = Literal["here", "fetchable", "unreachable", "refused", "missing"]
+"""'here': on this machine. 'fetchable': not yet. 'unreachable': not yet, and the hub did not answer when last asked.
+'refused': the hub asks for a token or an agreement. 'missing': there is no such thing where the name points."""
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Where a model's files stand.
+
+    `path` is the directory to load from where the state is 'here', else None. `message` is one sentence for a person.
+    """
+
+    state: State
+    path: Path | None
+    bytes_on_disk: int
+    message: str
+
+
+def bytes_under(directory: Path) -> int:
+    """Bytes of the files directly in `directory`, links followed; 0 where it does not exist."""
+    if not directory.is_dir():
+        return 0
+    return sum(path.stat().st_size for path in directory.iterdir() if path.is_file())

@@ -1,0 +1,130 @@
+"""A directory that is either whole or not there, however many processes make it and whenever they are killed.
+
+The directory is filled under a temporary name beside its target, under a lock file, and renamed when it is whole.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from engine.errors import StorageError
+from engine.steps import Progress, Steps
+
+_LOCK_POLL_SECONDS = 0.2
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def make_directory(target: Path, needed_bytes: int, fill: Callable[[Path], Steps[None]]) -> Steps[Path]:
+    """Make `target` by letting `fill` write into a temporary directory, unless it exists already.
+
+    A second process that asks for the same directory waits for the first one and then uses what that one made.
+    What killed processes left behind is removed first.
+
+    Raises
+    ------
+    StorageError
+        Where fewer than `needed_bytes` are free, the disk fills up meanwhile, or it cannot be written.
+    """
+    if target.is_dir():
+        return target
+    with storage_errors(target, needed_bytes):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(target.parent / f".{target.name}.lock", thread_local=False)
+        yield from _acquire(lock)
+        try:
+            if not target.is_dir():
+                yield from _fill_and_rename(target, needed_bytes, fill)
+        finally:
+            lock.release()
+    return target
+
+
+def _acquire(lock: FileLock) -> Steps[None]:
+    while True:
+        try:
+            lock.acquire(timeout=_LOCK_POLL_SECONDS)
+        except Timeout:
+            yield Progress("Waiting for another process that is preparing the same model")
+        else:
+            return
+
+
+def _fill_and_rename(target: Path, needed_bytes: int, fill: Callable[[Path], Steps[None]]) -> Steps[None]:
+    for leftover in target.parent.glob(f".{target.name}.part-*"):  # whoever made these held the lock, so is gone
+        shutil.rmtree(leftover, ignore_errors=True)
+    require_free(target.parent, needed_bytes)
+    part = target.parent / f".{target.name}.part-{os.getpid()}"
+    part.mkdir()
+    try:
+        yield from fill(part)
+        _flush(part)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _flush(directory: Path) -> None:
+    """Force the files to disk, so that a power cut after the rename does not leave empty ones."""
+    for path in directory.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def require_free(directory: Path, needed_bytes: int) -> None:
+    """Raise a `StorageError` where the disk of `directory` has fewer than `needed_bytes` free."""
+    free = shutil.disk_usage(directory).free
+    if free < needed_bytes:
+        raise StorageError(_full_message(directory, needed_bytes, free))
+
+
+@contextmanager
+def storage_errors(target: Path, needed_bytes: int) -> Iterator[None]:
+    """Turn the operating system's 'disk full' and 'may not write' into a `StorageError`."""
+    try:
+        yield
+    except Exception as error:
+        code = _errno(error)
+        if code in _FULL:
+            free = 0
+            with suppress(OSError):
+                free = shutil.disk_usage(target.parent).free
+            raise StorageError(_full_message(target.parent, needed_bytes, free)) from error
+        if code in _UNWRITABLE and isinstance(error, OSError):
+            raise StorageError(
+                f"{target.parent} cannot be written: {error.strerror}. "
+                "Set LOGITSCOPE_CACHE to a directory you may write to."
+            ) from error
+        raise
+
+
+def _errno(error: Exception) -> int | None:
+    """Error number of `error`; safetensors' own error type only has it in its text ('(os error 28)')."""
+    if isinstance(error, OSError):
+        return error.errno
+    _, found, rest = str(error).partition("(os error ")
+    digits = rest.partition(")")[0]
+    return int(digits) if found and digits.isdigit() else None
+
+
+def _full_message(directory: Path, needed_bytes: int, free: int) -> str:
+    return (
+        f"The disk is too full: {megabytes(needed_bytes)} are needed in {directory} and {megabytes(free)} are free. "
+        "Free some space, or set LOGITSCOPE_CACHE to a directory on another disk."
+    )
+
+
+def megabytes(count: int) -> str:
+    """`count` bytes for people.
+
+    Examples
+    --------
+    >>> megabytes(541_619_073)
+    '542 MB'
+    """
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

