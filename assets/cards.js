@@ -1,0 +1,130 @@
+// The card of a cell: its numbers, what the model would have said, how two models differ. All text is textContent.
+
+// One cell's card. `unit` is {from, to, text}; `isWord` in word view.
+function buildCard(payload, unit, isWord) {
+  const card = make("article", "card");
+  const several = unit.to - unit.from > 1;
+  const place = several ? `tokens ${unit.from + 1}–${unit.to}` : `token ${unit.from + 1}`;
+  append(card, append(make("header"), tokenText(unit.text, "title"), make("span", "place", place)));
+  if (payload.kind === "comparison") compareModels(card, payload, unit, several);
+  else describe(card, payload, unit, several, isWord);
+  return card;
+}
+
+function describe(card, payload, unit, several, isWord) {
+  const value = (name) => (VALUES[name].needs in payload.columns ? VALUES[name].at(payload, unit.from, unit.to) : null);
+  if (value("logprob") == null) {
+    card.append(make("p", "note", "No prediction: nothing stands before it. It is left out of every scale and mean."));
+    return;
+  }
+  const facts = make("dl");
+  const fact = (label, number, unitName) =>
+    facts.append(append(make("div"), make("dt", "", label), append(make("dd", "", number), unitName && make("small", "", ` ${unitName}`))));
+  fact("Probability", format.percent(value("prob")));
+  fact(several ? "Worst rank" : "Rank", format.rank(value("rank")));
+  fact("Surprisal", format.signed(value("surprisal")), "bits");
+  fact("Log-prob", format.signed(value("logprob")), "nats");
+  fact(several ? "Entropy met" : "Entropy", format.signed(value("entropy")), "nats");
+  if (payload.columns.top1) fact("p / p top", format.percent(value("ratio")));
+  card.append(facts);
+  if (!several) return alternatives(card, payload, unit.from);
+  const whole = isWord ? "the word" : "the character";
+  card.append(make("h4", "", `Its tokens (log-probs add up to ${whole}'s)`));
+  const rows = [];
+  for (let i = unit.from; i < unit.to; i++) {
+    const p = Math.exp(payload.columns.log_prob[i]);
+    rows.push(bar(payload.strings[payload.token[i]], [p], format.percent(p)));
+  }
+  card.append(append(make("ul", "bars"), ...rows));
+}
+
+// The model's most probable tokens here, the actual one marked, and below a gap where it is not among them.
+function alternatives(card, payload, i) {
+  const { k, token, log_prob } = payload.top;
+  if (!k) return;
+  const actual = payload.strings[payload.token[i]];
+  const rank = payload.columns.rank[i], own = payload.columns.log_prob[i];
+  const list = make("ul", "bars");
+  let found = false;
+  for (let j = i * k; j < (i + 1) * k; j++) {
+    const p = Math.exp(log_prob[j]);
+    const text = payload.strings[token[j]];
+    // Texts of two tokens can look alike: the rank decides, and the text breaks ties of equal probability.
+    const isActual = !found && text === actual && Math.abs(log_prob[j] - own) < 0.01;
+    found ||= isActual;
+    list.append(bar(text, [p], format.percent(p), isActual));
+  }
+  if (!found) {
+    if (rank > k + 1) list.append(make("li", "gap", `rank ${format.rank(k + 1)} to ${format.rank(rank - 1)}`));
+    list.append(bar(actual, [Math.exp(own)], format.percent(Math.exp(own)), true));
+  }
+  append(card, make("h4", "", "The model expected"), list);
+}
+
+// A line of a list: a token, a bar or two (two models), a number.
+function bar(text, shares, number, isActual) {
+  const line = make("li", isActual ? "actual" : "");
+  const track = make("span", "track");
+  shares.forEach((share, side) => {
+    const fill = make("span", shares.length > 1 ? `fill side-${"ab"[side]}` : "fill");
+    fill.style.width = `${Math.max(0.5, 100 * share)}%`;
+    track.append(fill);
+  });
+  append(line, tokenText(text), track, make("span", "number", number));
+  if (isActual) line.append(make("span", "unseen", " (the actual token)"));
+  return line;
+}
+
+function compareModels(card, payload, unit, several) {
+  const c = payload.columns;
+  const table = make("table");
+  table.append(row("th", "", ["", "A", "B"]));
+  const pair = (label, name, show, combine) => {
+    if (!c[`${name}_a`]) return;
+    const sides = ["a", "b"].map((side) => show(combine(c[`${name}_${side}`], unit.from, unit.to)));
+    table.append(row("td", label, sides));
+  };
+  pair("Probability", "log_prob", (x) => format.percent(apply(Math.exp, x)), sum);
+  pair("Log-prob (nats)", "log_prob", format.signed, sum);
+  pair("Surprisal (bits)", "log_prob", (x) => format.signed(apply((y) => -y / Math.LN2, x)), sum);
+  pair(several ? "Worst rank" : "Rank", "rank", format.rank, largest);
+  pair(several ? "Entropy met (nats)" : "Entropy (nats)", "entropy", format.signed, sum);
+  pair("Tokens", "pieces", String, sum);
+  card.append(table);
+  const difference = VALUES.difference.at(payload, unit.from, unit.to);
+  const notes = [difference == null ? "Not predicted by both" : `B − A ${format.difference(difference)} nats`];
+  if (c.kl_ab && difference != null) {
+    notes.push(`KL(A‖B) ${format.small(sum(c.kl_ab, unit.from, unit.to))}`, `KL(B‖A) ${format.small(sum(c.kl_ba, unit.from, unit.to))}`,
+      `${several ? "largest " : ""}JS ${format.small(largest(c.js, unit.from, unit.to))}`);
+  }
+  card.append(make("p", "note", notes.join(" · ")));
+  if (payload.changed && !several && difference != null) changes(card, payload, unit.from);
+}
+
+function row(tag, label, cells) {
+  const line = make("tr");
+  if (tag === "td") {
+    const head = make("th", "", label);
+    head.scope = "row";
+    line.append(head);
+  }
+  cells.forEach((text, i) => {
+    const cell = make(text === "" ? "td" : tag, tag === "th" && text ? `side-${"?ab"[i]}` : "", text);
+    if (tag === "th" && text) cell.scope = "col";
+    line.append(cell);
+  });
+  return line;
+}
+
+// The tokens whose probability differs most between the models, each with a bar a model.
+function changes(card, payload, i) {
+  const { k, token, log_prob_a, log_prob_b } = payload.changed;
+  const actual = payload.token[i];
+  const list = make("ul", "bars pairs");
+  for (let j = i * k; j < (i + 1) * k; j++) {
+    if (log_prob_a[j] == null) continue;
+    const shares = [Math.exp(log_prob_a[j]), Math.exp(log_prob_b[j])];
+    list.append(bar(payload.strings[token[j]], shares, shares.map(format.percent).join(" → "), token[j] === actual));
+  }
+  append(card, make("h4", "", "Changed most, A → B"), list);
+}

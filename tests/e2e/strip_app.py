@@ -1,0 +1,32 @@
+"""A page with nothing but the strip, for browser tests; `?text=` chooses what it shows (see tests/readings.py)."""
+
+import json
+
+import streamlit as st
+
+from engine import strip
+from tests import readings
+from ui import strip as ui_strip
+
+st.set_page_config(page_title="Strip", layout="wide")
+query = st.query_params
+text = readings.TEXTS[query.get("text", "english")]
+kind = query.get("kind", "scores")
+st.title("Strip")
+shift = st.number_input("Shift", 0, 100, key="shift", bind="query-params")
+marked = st.multiselect("Mark", list(range(12)), key="mark")
+options = {"height": int(query["height"]) if "height" in query else "content", "report": query.get("report") != "0"}
+
+if kind == "scores":
+    data = strip.payload(readings.reading(text, shift=int(shift)))
+    events = ui_strip.token_strip(data, key="strip", highlight=marked, **options)
+elif kind == "pair":
+    both = readings.comparison(text)
+    for side in ("a", "b"):
+        ui_strip.token_strip(strip.comparison_payload(both, side), key=side, url_prefix=f"{side}_", link="pair")
+    events = ui_strip.token_strip(strip.comparison_payload(both), key="strip", link="pair")
+else:
+    compared = readings.comparison(text, shared=kind != "unshared")
+    events = ui_strip.token_strip(strip.comparison_payload(compared), key="strip", highlight=marked, **options)
+st.text(f"clicked {events.clicked} selected {events.selected}")
+st.text("query " + json.dumps(dict(query)))

@@ -1,0 +1,99 @@
+"""Readings with numbers known in advance, for tests of what shows them: no model, no tokenizer file.
+
+Tokens are words with their leading space, runs of punctuation, single white-space characters; a character of four
+UTF-8 bytes is two tokens. Token i > 0 has log-probability `log_prob(i)`; the first is not predicted.
+"""
+
+import re
+
+import numpy as np
+
+from engine.results import ModelComparison, TextScores
+
+ENGLISH = (
+    "The goal of a correlation analysis is to measure how strongly two variables move together. A coefficient near one "
+    "says that they rise and fall as a pair; it does not say why.\n\nIce cream sales and drownings correlate, because "
+    "both follow the sun."
+)
+CODE = (
+    'def mean(values):\n    """Average of a list."""\n    if not values:\n        raise ValueError("empty")\n'
+    "\treturn sum(values) / len(values)\n"
+)
+WORLD = (
+    "Cà phê sữa đá rất ngon 😀👍🏽 cùng bạn bè!\nاللغة العربية تكتب من اليمين إلى اليسار.\nשלום עולם 日本語の文章です。"
+)
+MARKUP = (
+    '<script>window.__pwned = 1</script><img src=x onerror="window.__pwned=1"> ![](http://foreign.invalid/x.png) '
+    "[x](javascript:alert(1)) </script> **bold** :red[x] $x^2$ &amp; abc\u202edcba\u202c \x07\u200b end"
+)
+TEXTS = {
+    "english": ENGLISH,
+    "code": CODE,
+    "world": WORLD,
+    "markup": MARKUP,
+    "one": "Hello",
+    "empty-lines": "a\n\n\nb",
+    "long": " ".join(f"word{i}" for i in range(5_000)),
+    "huge": " ".join(f"word{i}" for i in range(20_000)),
+}
+_PIECES = re.compile(r"\s(?=\s)|\s?[^\W_]+|\s?[^\w\s\U00010000-\U0010ffff]{1,3}|\s|.")
+K = 5
+
+
+def log_prob(i: int) -> float:
+    """Nats of token i > 0: from -0.05 to -11.25 in steps of 0.1."""
+    return -0.05 - (i * 37 % 113) / 10
+
+
+def pieces(text: str) -> tuple[list[str], np.ndarray]:
+    """Tokens and their spans."""
+    tokens: list[str] = []
+    spans: list[tuple[int, int]] = []
+    for found in _PIECES.finditer(text):
+        encoded = found.group().encode()
+        if len(found.group()) == 1 and len(encoded) == 4:
+            tokens += [f"⟨{part.hex(' ').upper()}⟩" for part in (encoded[:2], encoded[2:])]
+            spans += [found.span()] * 2
+        else:
+            tokens.append(found.group())
+            spans.append(found.span())
+    return tokens, np.array(spans, dtype=np.int64)
+
+
+def reading(text: str, *, title: str = "Closed form", shift: int = 0, first_predicted: bool = False) -> TextScores:
+    """Scores of `text`, its numbers moved on by `shift` tokens. Every rank-1 token heads its own list of alternatives."""
+    tokens, spans = pieces(text)
+    n = len(tokens)
+    log_probs = np.array([log_prob(i + shift) for i in range(n)])
+    ranks = np.array([1 + int(-value * 4) ** 2 if value < -0.5 else 1 for value in log_probs])
+    top = np.tile(np.log([0.4, 0.2, 0.1, 0.05, 0.02]), (n, 1))
+    names = [list(row) for row in [(" the", " of", " goal", "\n", " 😀")] * n]
+    for i in np.flatnonzero(ranks == 1):
+        names[i][0], top[i, 0] = tokens[i], log_probs[i]
+    entropies = 0.5 + np.arange(n) % 7
+    if not first_predicted:
+        log_probs[0] = entropies[0] = np.nan
+        ranks[0], top[0], names[0] = 0, np.nan, [""] * K
+    return TextScores(
+        text=text, model_key=f"closed-{shift}", model_title=title, token_ids=np.arange(n), tokens=tuple(tokens), spans=spans,
+        log_probs=log_probs, ranks=ranks, entropies=entropies, top_ids=np.where(np.isnan(top), -1, np.arange(K)),
+        top_log_probs=top, top_tokens=tuple(map(tuple, names)), window=1024, stride=1024, prepend_bos=first_predicted,
+    )  # fmt: skip
+
+
+def comparison(text: str, *, shared: bool = True) -> ModelComparison:
+    """Two readings, the second's numbers 5 tokens on; divergences that only need to be shown."""
+    a, b = reading(text, title="Small model"), reading(text, title="Large model", shift=5)
+    n = len(a)
+    ranges = np.stack([np.arange(n), np.arange(n) + 1], axis=1)
+    kl = np.where(np.isnan(a.log_probs), np.nan, (np.arange(n) % 9) / 5)
+    changed = np.where(np.isnan(a.log_probs)[:, None], np.nan, np.log([[0.5, 0.2, 0.01]]))
+    with_kl = {
+        "kl_ab": kl, "kl_ba": kl / 2, "js": kl / 4, "same_top1": np.arange(n) % 3 > 0, "changed_ids": np.tile(np.arange(3), (n, 1)),
+        "changed_tokens": ((" the", " goal", " <b>"),) * n, "changed_log_probs_a": changed, "changed_log_probs_b": changed[:, ::-1].copy(),
+    }  # fmt: skip
+    return ModelComparison(
+        a=a, b=b, spans=a.spans.copy(), ranges_a=ranges, ranges_b=ranges.copy(), log_probs_a=a.log_probs.copy(),
+        log_probs_b=b.log_probs.copy(), pearson=0.5, spearman=0.5, share_above=0.4, share_below=0.6, shared_vocabulary=shared,
+        kl_undefined_reason=None if shared else "The vocabularies differ.", **(with_kl if shared else {}),
+    )  # fmt: skip

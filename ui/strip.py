@@ -1,0 +1,97 @@
+"""The token strip on a page: mounts assets/strip.js and says which token a person picked.
+
+Looking, hovering, recolouring and pinning happen in the browser alone. A picked token is reported, so that charts can
+follow it; what charts select is marked in the strip through a second, tiny component, and the large data stays put.
+
+The view (colour, limits, thresholds, words) lives in the page's address. The strip writes it there itself with
+`history.replaceState`: no script run, and Streamlit leaves parameters alone that it does not know, also when a bound
+widget (`bind="query-params"`) changes its own (tests/e2e/test_strip.py holds it to that).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import streamlit as st
+
+from engine import strip
+
+_mount = st.components.v2.component("logitscope.token_strip", css=strip.style(), js=strip.script())
+# The same script, so that both share one module in the browser.
+_mount_remote = st.components.v2.component("logitscope.token_strip_remote", js=strip.script())
+
+
+@dataclass(frozen=True)
+class StripEvents:
+    """What a person did. Token indices; with several tokens in a cell or word, the first of them."""
+
+    clicked: int | None
+    """Picked just now: there for one script run."""
+    selected: int | None
+    """Picked last and still pinned."""
+
+
+def token_strip(
+    payload: Mapping[str, Any],
+    *,
+    key: str,
+    height: Literal["content"] | int = "content",
+    highlight: Sequence[int] = (),
+    selected: int | None = None,
+    default_view: Mapping[str, Any] | None = None,
+    report: bool = True,
+    url_prefix: str | None = "",
+    link: str | None = None,
+    on_change: Callable[[], None] = lambda: None,
+) -> StripEvents:
+    """Show a strip.
+
+    Parameters
+    ----------
+    payload
+        From `engine.strip.payload` or `comparison_payload`.
+    key
+        Name of the strip on its page.
+    height
+        'content', or most pixels of the text, which then scrolls inside.
+    highlight
+        Token indices to mark; changing them sends only them.
+    selected
+        A token to pin as if it had been clicked, without being reported.
+    default_view
+        Any of colour ('logprob', 'prob', 'rank', 'surprisal', 'entropy', 'ratio'; for a comparison 'difference', 'kl',
+        'js', 'logprob_a', 'logprob_b'), limits [low, high], ranks [3 thresholds], words (bool).
+    report
+        Whether picks are reported; each costs a script run.
+    url_prefix
+        Put before the names of the view's parameters in the address (colour, limits, ranks, words), so that several
+        strips on a page keep apart; None keeps the view out of the address.
+    link
+        Strips of one text with the same link mark the place that is hovered in one of them.
+    on_change
+        Called before the script run of a pick.
+
+    Returns
+    -------
+    StripEvents
+    """
+    options = {
+        "key": key,
+        "max_height": None if height == "content" else height,
+        "view": dict(default_view or {}),
+        "report": report,
+        "url": url_prefix,
+        "link": link,
+    }
+    with st.container(gap=None):
+        result = _mount(
+            key=key,
+            data={**payload, "options": options},
+            on_selected_change=on_change,
+            on_clicked_change=lambda: None,
+        )
+        marked = {"kind": "remote", "key": key, "highlight": [int(token) for token in highlight], "selected": selected}
+        _mount_remote(key=f"{key}-remote", data=marked, height="content")
+    picked = result.selected or {}
+    is_current = picked.get("signature") == payload["signature"]
+    return StripEvents(clicked=result.clicked, selected=picked["token"] if is_current else None)
