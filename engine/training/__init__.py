@@ -1,0 +1,17 @@
+"""Training a model to like some tokens, and measuring what that costs (METHODS: 'Train a model to like X').
+
+    config.py     what a run is asked to do, checked
+    presets.py    runs known to work, and what to watch for in them
+    patterns.py   which tokens of a vocabulary are wanted
+    losses.py     the target distribution and the divergences
+    starting.py   the network a run starts from, on a private copy
+    real_text.py  fixed real text, the start model's view of it, and measurements on it
+    sampling.py   a few sampled tokens, counted
+    loop.py       the run itself, step by step
+    records.py    what a run leaves behind, as plain values
+    process.py    the run in a process of its own, spoken to in JSON lines
+    jobs.py       starting, watching and ending such processes
+    saving.py     the trained model and the curves as files
+
+Only `config`, `presets`, `patterns`, `records` and `jobs` are imported by the pages; they do not import torch.
+"""

@@ -1,0 +1,157 @@
+r"""Which tokens of a vocabulary a run should make likely.
+
+A pattern is matched against the text of each token. Bytes that are no whole character have no text ("⟨F0 9F⟩" is how
+they are shown, not what they say), so the letter f does not match them.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import ParameterError
+
+PatternKind = Literal["letter", "words", "regex"]
+
+LONGEST_PATTERN = 500
+REGEX_SECONDS = 2.0
+"""Time a regular expression may take over a whole vocabulary; ordinary ones take a tenth of it."""
+
+_SHOWN_BYTES = re.compile(r"⟨(?:[0-9A-F]{2}(?: [0-9A-F]{2})*|unused \d+)⟩")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What a wanted token looks like.
+
+    Parameters
+    ----------
+    kind : 'letter': the token contains `text`; 'words': the token, without spaces around it, is one of the words in
+        `text` (separated by commas or white space); 'regex': the regular expression `text` is found in the token
+    text : the letter or letters, the words, or the expression
+    ignore_case : whether x also means X
+    """
+
+    kind: PatternKind = "letter"
+    text: str = "x"
+    ignore_case: bool = True
+
+    @property
+    def title(self) -> str:
+        """The pattern in a few words.
+
+        Examples
+        --------
+        >>> Pattern().title
+        'containing x or X'
+        """
+        if self.kind == "words":
+            words = split_words(self.text)
+            return f"that are {', '.join(words[:3])}" + (f" and {len(words) - 3} more words" if len(words) > 3 else "")
+        if self.kind == "regex":
+            return f"matching {self.text}"
+        other = self.text.swapcase()
+        return f"containing {self.text}" + (f" or {other}" if self.ignore_case and other != self.text else "")
+
+
+def match(pattern: Pattern, token_texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which tokens are wanted.
+
+    Parameters
+    ----------
+    pattern : what to look for
+    token_texts : text of every token of the vocabulary, in the order of ids, as `TextTokenizer.token_texts` gives it
+
+    Returns
+    -------
+    (V,) bool, with at least one True and one False
+
+    Raises
+    ------
+    ParameterError
+        Where the pattern is empty or not a regular expression, takes too long, or matches nothing or everything.
+
+    Examples
+    --------
+    >>> match(Pattern("letter", "x"), ["x", " Xenon", "⟨F0 9F⟩", "tea"]).tolist()
+    [True, True, False, False]
+    """
+    if not pattern.text.strip():
+        raise ParameterError("The pattern is empty. Give a letter, a word or an expression that some tokens match.")
+    if len(pattern.text) > LONGEST_PATTERN:
+        raise ParameterError(
+            f"The pattern has {len(pattern.text):,} characters; at most {LONGEST_PATTERN} are read. Shorten it."
+        )
+    texts = [_SHOWN_BYTES.sub("", text) for text in token_texts]
+    finder = {"letter": _containing, "words": _being, "regex": _matching}[pattern.kind]
+    wanted = np.fromiter(finder(pattern, texts), dtype=np.bool_, count=len(texts))
+    _check_useful(pattern, wanted)
+    return wanted
+
+
+def split_words(text: str) -> list[str]:
+    """Words of a list, in order and once each.
+
+    Examples
+    --------
+    >>> split_words("yes, of course,yes")
+    ['yes', 'of', 'course']
+    """
+    return list(dict.fromkeys(word for word in re.split(r"[,\s]+", text) if word))
+
+
+def _check_useful(pattern: Pattern, wanted: npt.NDArray[np.bool_]) -> None:
+    if not wanted.any():
+        raise ParameterError(
+            f"None of the {len(wanted):,} tokens match the pattern {pattern.text!r}. "
+            "Try fewer letters, or words that are a single token."
+        )
+    if wanted.all():
+        raise ParameterError(
+            f"Every one of the {len(wanted):,} tokens matches the pattern {pattern.text!r}, so there is nothing to "
+            "push away from. Make it narrower."
+        )
+
+
+def _containing(pattern: Pattern, texts: list[str]) -> list[bool]:
+    if pattern.ignore_case:
+        sought = pattern.text.casefold()
+        return [sought in text.casefold() for text in texts]
+    return [pattern.text in text for text in texts]
+
+
+def _being(pattern: Pattern, texts: list[str]) -> list[bool]:
+    words = set(split_words(pattern.text))
+    if pattern.ignore_case:
+        folded = {word.casefold() for word in words}
+        return [text.strip().casefold() in folded for text in texts]
+    return [text.strip() in words for text in texts]
+
+
+def _matching(pattern: Pattern, texts: list[str]) -> list[bool]:
+    """Search with the `regex` package: unlike `re` it can be given a time limit, and lets other threads run."""
+    import regex
+
+    try:
+        compiled = regex.compile(pattern.text, regex.IGNORECASE if pattern.ignore_case else 0)
+    except (regex.error, RecursionError, MemoryError, OverflowError) as error:
+        raise ParameterError(f"{pattern.text!r} is not a regular expression: {error}.") from None
+    end = time.monotonic() + REGEX_SECONDS
+    found = []
+    try:
+        for text in texts:
+            left = max(0.001, end - time.monotonic())
+            found.append(compiled.search(text, timeout=left, concurrent=True) is not None)
+    except (TimeoutError, RecursionError, MemoryError):
+        raise ParameterError(
+            f"The expression {pattern.text!r} took more than {REGEX_SECONDS:.0f} seconds over the vocabulary. "
+            "Avoid repetitions inside repetitions, such as (a+)+."
+        ) from None
+    return found
+
+
+KINDS: tuple[PatternKind, ...] = get_args(PatternKind)

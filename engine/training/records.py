@@ -1,0 +1,198 @@
+"""What a run leaves behind, as plain values: they travel between processes as JSON and live in no tensor."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from engine.export import csv_text, json_ready
+from engine.steps import Progress
+from engine.training.config import BiasConfig
+
+Outcome = Literal["finished", "stopped", "diverged"]
+When = Literal["before", "after"]
+PromptKind = Literal["random", "real"]
+
+CURVES = (
+    "step",
+    "loss",
+    "kl",
+    "cross_entropy",
+    "wanted_mass",
+    "kl_penalty",
+    "kl_to_start",
+    "held_out_perplexity",
+    "wanted_mass_text",
+    "grad_norm",
+    "learning_rate",
+    "beta",
+    "seconds",
+)
+"""Fields of `TrainStep` that are numbers, in the order of the CSV."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Tokens sampled after one prompt, and which of them are wanted."""
+
+    prompt: str
+    tokens: tuple[str, ...]
+    wanted: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Samples after several prompts, taken before or after training.
+
+    `kind` says whether the prompts were random token ids or the beginnings of real sentences.
+    """
+
+    when: When
+    kind: PromptKind
+    samples: tuple[Sample, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of sampled tokens."""
+        return sum(len(sample.tokens) for sample in self.samples)
+
+    @property
+    def wanted_count(self) -> int:
+        """Number of sampled tokens that are wanted."""
+        return sum(sum(sample.wanted) for sample in self.samples)
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """What is known before the first step.
+
+    Parameters
+    ----------
+    wanted_count, vocab_size : w and V; the cross-entropy's floor is ln w
+    parameters, trained_parameters : number of weights, and of those that are trained
+    device : where it runs
+    model_title : what it starts from, for people
+    held_out_tokens : length of the real text measured on
+    """
+
+    wanted_count: int
+    vocab_size: int
+    parameters: int
+    trained_parameters: int
+    device: str
+    model_title: str
+    held_out_tokens: int
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """One point of the curves: the network after `step` updates.
+
+    Parameters
+    ----------
+    step : number of updates made before
+    loss : what is minimised, pull * divergence + beta * kl_penalty, on this step's batch
+    kl : D(Q||P) in nats, never negative, on this step's batch
+    cross_entropy : H(Q, P) in nats; kl plus the entropy of Q
+    wanted_mass : probability of all wanted tokens together on this step's batch
+    kl_penalty : KL(P||P_start) in nats per token on the batch of real text; None where there is none
+    kl_to_start : the same on held-out text, which is never trained on; None at steps that were not measured
+    held_out_perplexity : on held-out text; None likewise
+    wanted_mass_text : wanted mass, mean over the positions of held-out text; None likewise
+    grad_norm : L2 norm of the gradient; None at the end, where no update follows
+    learning_rate, beta : as used for the update that follows
+    seconds : time spent in training so far, pauses and samples not counted
+    sample : a short sample, at every `sample_every`-th step
+    """
+
+    step: int
+    loss: float
+    kl: float
+    cross_entropy: float
+    wanted_mass: float
+    kl_penalty: float | None
+    kl_to_start: float | None
+    held_out_perplexity: float | None
+    wanted_mass_text: float | None
+    grad_norm: float | None
+    learning_rate: float
+    beta: float
+    seconds: float
+    sample: Sample | None = None
+
+
+Event = RunStart | TrainStep | Generation
+
+
+@dataclass(frozen=True, slots=True)
+class TrainProgress(Progress):
+    """A finished step of a run, with what it brought."""
+
+    event: Event | None = None
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A whole run.
+
+    `message` says in one sentence how it ended; `kept_step` is the number of updates the kept weights have seen, which
+    is less than the last step's where the run diverged.
+    """
+
+    config: BiasConfig
+    start: RunStart
+    steps: tuple[TrainStep, ...]
+    generations: tuple[Generation, ...]
+    outcome: Outcome
+    message: str
+    kept_step: int
+
+    @property
+    def last_measured(self) -> TrainStep:
+        """The last step that was measured on held-out text, of those the kept weights have seen."""
+        return [each for each in self.steps if each.kl_to_start is not None and each.step <= self.kept_step][-1]
+
+    def generation(self, when: When, kind: PromptKind) -> Generation | None:
+        """Samples taken before or after training, if there are any."""
+        return next((each for each in self.generations if (each.when, each.kind) == (when, kind)), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, JSON-ready."""
+        return {key: value for key, value in json_ready(dataclasses.asdict(self)).items()}
+
+    def to_json(self) -> str:
+        """Everything as one JSON document."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
+
+    def to_csv(self) -> str:
+        """The curves, one line a step; what was not measured is an empty cell."""
+        nan = float("nan")
+        columns = {name: [getattr(each, name) for each in self.steps] for name in CURVES}
+        return csv_text({name: [nan if cell is None else cell for cell in column] for name, column in columns.items()})
+
+
+_KINDS = {"start": RunStart, "step": TrainStep, "generation": Generation}
+
+
+def event_to_dict(event: Event) -> dict[str, Any]:
+    """An event as one JSON-ready dict; its key 'event' says which kind it is."""
+    kind = next(name for name, cls in _KINDS.items() if isinstance(event, cls))
+    return {"event": kind, **json_ready(dataclasses.asdict(event))}
+
+
+def event_from_dict(data: Mapping[str, Any]) -> Event:
+    """Undo `event_to_dict`. A number that was not finite comes back as NaN."""
+    fields = {key: value for key, value in data.items() if key != "event"}
+    if data["event"] == "start":
+        return RunStart(**fields)
+    if data["event"] == "generation":
+        return Generation(fields["when"], fields["kind"], tuple(_sample(each) for each in fields["samples"]))
+    sample = fields.pop("sample")
+    for name in ("loss", "kl", "cross_entropy", "wanted_mass"):
+        fields[name] = float("nan") if fields[name] is None else fields[name]
+    return TrainStep(**fields, sample=None if sample is None else _sample(sample))
+
+
+def _sample(data: Mapping[str, Any]) -> Sample:
+    return Sample(data["prompt"], tuple(data["tokens"]), tuple(data["wanted"]))

@@ -1,0 +1,50 @@
+"""The trained model as files: Hugging Face layout, and the same as a zip archive."""
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import StorageError
+from engine.quiet import quiet_libraries
+from engine.tokens import TextTokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def save_model(network: "PreTrainedModel", tokenizer: TextTokenizer, folder: Path) -> Path:
+    """Write a network and its tokenizer so that `from_pretrained(folder)` loads them.
+
+    Raises
+    ------
+    StorageError
+        Where the disk is full or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with quiet_libraries():
+            network.save_pretrained(folder)
+            tokenizer.backend.save_pretrained(folder)
+    except OSError as error:
+        raise StorageError(f"The model cannot be written to {str(folder)!r}: {error.strerror}.") from error
+    return folder
+
+
+def zip_folder(folder: Path, archive: Path) -> Path:
+    """Put the files of `folder` into a zip archive, uncompressed: weights do not get smaller.
+
+    Raises
+    ------
+    StorageError
+        Where the disk is full or cannot be written.
+    """
+    part = archive.with_suffix(".part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as out:
+            for file in sorted(folder.iterdir()):
+                out.write(file, f"{archive.stem}/{file.name}")
+        part.replace(archive)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"The archive {str(archive)!r} cannot be written: {error.strerror}.") from error
+    return archive
