@@ -7,6 +7,8 @@
 const hub = new EventTarget(); // strips and remotes of one page: they share this module
 const marks = new Map(); // strip key -> the latest {highlight, selected} from Python
 const LISTED = 8;
+const SLICE_UNITS = 2000; // painted without a pause
+const SLICE_MS = 25;
 
 class Strip {
   constructor(root, parent) {
@@ -40,7 +42,7 @@ class Strip {
     this.theme = themeOf(this.root);
     this.root.dataset.theme = this.theme;
     if (data !== this.payload) this.take(data);
-    this.refresh();
+    this.refresh(true);
     this.mark(marks.get(this.options.key));
   }
 
@@ -70,10 +72,12 @@ class Strip {
     writeUrl(this.options.url, view, this.initial);
   }
 
-  refresh() {
+  refresh(isNews = false) {
     this.hideTip();
-    if (this.built !== `${this.payload.signature} ${this.view.words}`) this.build();
+    const needsBuilding = this.built !== `${this.payload.signature} ${this.view.words}`;
+    if (needsBuilding) this.build();
     this.paint();
+    if (!needsBuilding && !isNews) return; // another colour or scale changes no number
     this.listSurprises();
     this.drawPins();
   }
@@ -84,20 +88,22 @@ class Strip {
     const starts = this.view.words ? word : cell;
     this.units = [];
     this.unitOf = new Int32Array(token.length);
+    const blank = make("span", "t");
+    blank.setAttribute("role", "option");
+    blank.setAttribute("aria-selected", "false");
     const spans = document.createDocumentFragment();
     let at = 0, offset = 0;
     starts.forEach((from, i) => {
       const to = starts[i + 1] ?? token.length;
       let text = "";
       while (at < cell.length && cell[at] < to) text += strings[cell_text[at++]];
-      const span = drawText(make("span", "t"), text);
+      const span = drawText(blank.cloneNode(), text);
       span.id = `t${i}`;
-      span.dataset.i = i;
-      span.setAttribute("role", "option");
-      span.setAttribute("aria-selected", "false");
       this.units.push({ from, to, text, offset, span });
       this.unitOf.fill(i, from, to);
       offset += text.length;
+      // A leading space stays with its cell (see drawText), so the place to break the line is before the cell.
+      if (leadsWithSpace(text)) spans.append(make("wbr"));
       spans.append(span);
     });
     this.list.replaceChildren(spans);
@@ -113,15 +119,37 @@ class Strip {
     const fitted = (!words && this.payload.domain?.[colour]) || extent(this.values, value.ramp === "diverging");
     const limits = value.ramp === "rank" ? ranks : chosen ?? fitted;
     const paintOf = painter(this.theme, value.ramp, limits);
-    let missing = false;
-    this.units.forEach(({ span }, i) => {
-      const paint = this.values[i] == null ? null : paintOf(this.values[i]);
-      missing ||= !paint;
-      span.classList.toggle("hatched", !paint);
-      span.style.backgroundColor = paint ? paint.background : "";
-      span.style.color = paint ? paint.ink : "";
-    });
-    this.toolbar.draw(this.view, limits, this.theme, missing);
+    this.toolbar.draw(this.view, limits, this.theme, this.values.includes(null));
+    this.paintAll((i) => (this.values[i] == null ? null : paintOf(this.values[i])));
+  }
+
+  // What is in view first; a long text's rest follows in slices, so that the page answers at once.
+  paintAll(paintOf) {
+    const { units } = this;
+    const first = this.firstInView();
+    let done = 0;
+    clearTimeout(this.painting);
+    const slice = () => {
+      const end = performance.now() + SLICE_MS;
+      do {
+        for (const stop = Math.min(done + SLICE_UNITS, units.length); done < stop; done++) {
+          const i = (first + done) % units.length;
+          const { span } = units[i], paint = paintOf(i);
+          span.classList.toggle("hatched", !paint);
+          span.style.backgroundColor = paint ? paint.background : "";
+          span.style.color = paint ? paint.ink : "";
+        }
+      } while (done < units.length && performance.now() < end);
+      if (done < units.length) this.painting = setTimeout(slice);
+    };
+    slice();
+  }
+
+  firstInView() {
+    if (this.units.length <= SLICE_UNITS) return 0;
+    const { left, right, top } = this.list.getBoundingClientRect();
+    const there = this.root.getRootNode().elementFromPoint((left + right) / 2, Math.max(top, 0) + 20)?.closest(".t");
+    return there ? Math.max(0, +there.id.slice(1) - 200) : 0;
   }
 
   // --- the most surprising, or the most different, units
@@ -208,7 +236,7 @@ class Strip {
 
   listen() {
     const { list, chips } = this;
-    const unitAt = (event) => { const span = event.target.closest(".t"); return span ? +span.dataset.i : -1; };
+    const unitAt = (event) => { const span = event.target.closest(".t"); return span ? +span.id.slice(1) : -1; };
     list.onpointerover = (event) => {
       const i = unitAt(event);
       if (event.pointerType !== "touch" && i >= 0) this.showTip(i);
@@ -222,6 +250,10 @@ class Strip {
     };
     list.onkeydown = (event) => this.onKey(event);
     list.onblur = () => this.hideTip();
+    list.oncopy = (event) => {
+      event.clipboardData.setData("text/plain", getSelection().toString().replace(/\u00a0/g, " "));
+      event.preventDefault();
+    };
     const chipAt = (event) => event.target.closest(".chip");
     chips.onpointerover = chips.onfocusin = (event) => { const chip = chipAt(event); if (chip) this.point(+chip.dataset.unit); };
     chips.onpointerleave = () => this.point(-1);
@@ -247,6 +279,7 @@ class Strip {
     hub.removeEventListener("mark", this.onMark);
     hub.removeEventListener("hover", this.onPeer);
     removeEventListener("scroll", this.onScroll, { capture: true });
+    clearTimeout(this.painting);
     this.root.remove();
     this.parent.tokenStrip = undefined;
   }

@@ -31,8 +31,11 @@ function tokenText(text, className = "") {
 }
 
 // Text into a cell. Signs for white space are drawn by the style sheet, so that copying gives the text itself.
+// A space before a word is drawn as one that does not break, or it would stay behind at the end of the line before.
+const leadsWithSpace = (text) => /^ [^\s]/.test(text);
 function drawText(span, text) {
   const onlySpace = !text.trim();
+  if (leadsWithSpace(text)) text = `\u00a0${text.slice(1)}`;
   if (!onlySpace && !/[\n\r\t]/.test(text)) {
     span.textContent = visible(text);
     return span;

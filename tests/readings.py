@@ -61,7 +61,7 @@ def pieces(text: str) -> tuple[list[str], np.ndarray]:
 
 
 def reading(text: str, *, title: str = "Closed form", shift: int = 0, first_predicted: bool = False) -> TextScores:
-    """Scores of `text`, its numbers moved on by `shift` tokens. Every rank-1 token heads its own list of alternatives."""
+    """Scores of `text`, its numbers moved on by `shift` tokens. A token of rank 1 heads its list of alternatives."""
     tokens, spans = pieces(text)
     n = len(tokens)
     log_probs = np.array([log_prob(i + shift) for i in range(n)])
@@ -75,9 +75,10 @@ def reading(text: str, *, title: str = "Closed form", shift: int = 0, first_pred
         log_probs[0] = entropies[0] = np.nan
         ranks[0], top[0], names[0] = 0, np.nan, [""] * K
     return TextScores(
-        text=text, model_key=f"closed-{shift}", model_title=title, token_ids=np.arange(n), tokens=tuple(tokens), spans=spans,
-        log_probs=log_probs, ranks=ranks, entropies=entropies, top_ids=np.where(np.isnan(top), -1, np.arange(K)),
-        top_log_probs=top, top_tokens=tuple(map(tuple, names)), window=1024, stride=1024, prepend_bos=first_predicted,
+        text=text, model_key=f"closed-{shift}", model_title=title, token_ids=np.arange(n),
+        tokens=tuple(tokens), spans=spans, log_probs=log_probs, ranks=ranks, entropies=entropies,
+        top_ids=np.where(np.isnan(top), -1, np.arange(K)), top_log_probs=top,
+        top_tokens=tuple(map(tuple, names)), window=1024, stride=1024, prepend_bos=first_predicted,
     )  # fmt: skip
 
 
@@ -89,11 +90,13 @@ def comparison(text: str, *, shared: bool = True) -> ModelComparison:
     kl = np.where(np.isnan(a.log_probs), np.nan, (np.arange(n) % 9) / 5)
     changed = np.where(np.isnan(a.log_probs)[:, None], np.nan, np.log([[0.5, 0.2, 0.01]]))
     with_kl = {
-        "kl_ab": kl, "kl_ba": kl / 2, "js": kl / 4, "same_top1": np.arange(n) % 3 > 0, "changed_ids": np.tile(np.arange(3), (n, 1)),
-        "changed_tokens": ((" the", " goal", " <b>"),) * n, "changed_log_probs_a": changed, "changed_log_probs_b": changed[:, ::-1].copy(),
+        "kl_ab": kl, "kl_ba": kl / 2, "js": kl / 4, "same_top1": np.arange(n) % 3 > 0,
+        "changed_ids": np.tile(np.arange(3), (n, 1)), "changed_tokens": ((" the", " goal", " <b>"),) * n,
+        "changed_log_probs_a": changed, "changed_log_probs_b": changed[:, ::-1].copy(),
     }  # fmt: skip
     return ModelComparison(
         a=a, b=b, spans=a.spans.copy(), ranges_a=ranges, ranges_b=ranges.copy(), log_probs_a=a.log_probs.copy(),
-        log_probs_b=b.log_probs.copy(), pearson=0.5, spearman=0.5, share_above=0.4, share_below=0.6, shared_vocabulary=shared,
-        kl_undefined_reason=None if shared else "The vocabularies differ.", **(with_kl if shared else {}),
+        log_probs_b=b.log_probs.copy(), pearson=0.5, spearman=0.5, share_above=0.4, share_below=0.6,
+        shared_vocabulary=shared, kl_undefined_reason=None if shared else "The vocabularies differ.",
+        **(with_kl if shared else {}),
     )  # fmt: skip
