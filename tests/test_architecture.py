@@ -1,4 +1,4 @@
-"""Imports follow the arrows: app.py -> ui; pages -> ui, engine; ui -> engine; ui/figures -> result types and colours."""
+"""Imports follow the arrows: app.py -> ui; pages -> ui, engine; ui -> engine; ui/figures -> results and colours."""
 
 import ast
 from collections.abc import Iterator

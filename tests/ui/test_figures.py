@@ -50,7 +50,7 @@ def test_tokens_are_escaped_in_hover_text(four_tokens: TextScores, comparison: M
 
 def test_marked_and_clicked_tokens_stand_out_on_the_line(four_tokens: TextScores) -> None:
     figure = series.per_token(four_tokens, SURPRISAL, theme="light", marked=[2], clicked=3)
-    assert list(figure.data[0].marker.size) == [5, 10, 5]
+    assert list(figure.data[0].marker.size) == [6, 11, 6]
     assert [shape.x0 for shape in figure.layout.shapes] == [4]
 
 

@@ -71,10 +71,10 @@ def per_token(
             x=shown + 1,
             y=values[shown],
             mode="lines+markers",
-            line={"color": colours.control, "width": 1},
+            line={"color": colours.border, "width": 1.5},
             marker={
                 "color": np.where(chosen, colours.model_b, colours.accent).tolist(),
-                "size": np.where(chosen, 10, 5).tolist(),
+                "size": np.where(chosen, 11, 6).tolist(),
                 "line": {"width": 0},
             },
             customdata=shown.tolist(),
@@ -87,6 +87,7 @@ def per_token(
     if clicked is not None:
         figure.add_vline(x=clicked + 1, line={"color": colours.text, "width": 1, "dash": "dot"})
     base.styled(figure, theme=theme, title=title, x_title="Token", y_title=quantity.axis)
+    figure.update_xaxes(range=[0, len(scores) + 1])
     return figure.update_yaxes(type="log" if quantity.logarithmic else "linear")
 
 
@@ -118,6 +119,12 @@ def bin_numbers(values: NDArray[np.float64], *, logarithmic: bool) -> tuple[NDAr
     edges = np.histogram_bin_edges(axis, bins=bins)
     numbers[finite] = np.clip(np.searchsorted(edges, axis, side="right") - 1, 0, bins - 1)
     return (10.0**edges if logarithmic else edges), numbers
+
+
+def tokens_in_bin(scores: TextScores, quantity: Quantity, bar: Sequence[float]) -> list[int]:
+    """Indices of the tokens that a bar of `histogram` counts; `bar` is its customdata."""
+    _, numbers = bin_numbers(quantity.values(scores), logarithmic=quantity.logarithmic)
+    return [int(index) for index in np.flatnonzero(numbers == int(bar[0]))]
 
 
 def histogram(

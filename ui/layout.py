@@ -1,0 +1,54 @@
+"""What every page looks like: the heading, the style sheet, empty states, a row of figures."""
+
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from ui.palette import Theme, palette
+
+_STYLE = Path(__file__).resolve().parent.parent / "assets" / "app.css"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One number of a summary: what it is, the number as shown, and one sentence that explains it."""
+
+    label: str
+    shown: str
+    explanation: str
+
+
+def style() -> None:
+    """Load the app's style sheet, with the colours of the theme as `--ls-NAME`."""
+    colours = vars(palette(theme()))
+    variables = "".join(f"--ls-{name.replace('_', '-')}:{value};" for name, value in colours.items() if "#" in value)
+    st.html(f"<style>:root{{{variables}}}\n{_STYLE.read_text(encoding='utf-8')}</style>")
+
+
+def theme() -> Theme:
+    """Light or dark, as this browser shows the page."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def heading(title: str, purpose: str) -> None:
+    """Title of the page and the one sentence that says what it is for."""
+    st.html(f'<header class="ls-heading"><h1>{escape(title)}</h1><p>{escape(purpose)}</p></header>')
+
+
+def section(title: str, hint: str = "") -> None:
+    """Head of one part of a page."""
+    st.html(f'<div class="ls-section"><h2>{escape(title)}</h2><p>{escape(hint)}</p></div>')
+
+
+def facts(numbers: list[Fact]) -> None:
+    """A row of figures, each with its explanation behind a question mark."""
+    with st.container(horizontal=True, key="facts"):
+        for number in numbers:
+            st.metric(number.label, number.shown, help=number.explanation, width="content")
+
+
+def empty_state(title: str, hint: str) -> None:
+    """What stands where a result will be."""
+    st.html(f'<div class="ls-empty" role="status"><strong>{escape(title)}</strong><p>{escape(hint)}</p></div>')
