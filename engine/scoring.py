@@ -3,7 +3,7 @@
 The transformer runs once a window; its hidden states go through the head in chunks (`engine.head`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,11 @@ class Reading:
         """Tokens of the text."""
         return len(self.encoding)
 
+    @property
+    def n_blank(self) -> int:
+        """Tokens at the start that nothing predicts: one, unless a BOS token stands in front of it."""
+        return 0 if self.plan.bos else 1
+
 
 def score_text(
     model: ScoringModel,
@@ -61,6 +66,7 @@ def score_text_steps(
     prepend_bos: bool = False,
     window: int | None = None,
     stride: int | None = None,
+    encoding: Encoding | None = None,
 ) -> Steps[TextScores]:
     """Score `text` token by token, yielding a `Progress` after each chunk of positions.
 
@@ -77,6 +83,8 @@ def score_text_steps(
     window, stride
         Tokens read at once and tokens moved on between windows, for texts that do not fit; by default the context
         length and half of the window. See `engine.windows`.
+    encoding
+        The text's tokens, where another model's tokenizer has cut it already; by default the model's own does.
 
     Returns
     -------
@@ -93,7 +101,9 @@ def score_text_steps(
         Where the model's outputs do not fit its tokenizer, or are not numbers.
     """
     yield Progress(f"Reading the text with {model.title}", unit="tokens")
-    reading = prepare(model, text, top_k=top_k, prepend_bos=prepend_bos, window=window, stride=stride)
+    reading = prepare(
+        model, text, top_k=top_k, prepend_bos=prepend_bos, window=window, stride=stride, encoding=encoding
+    )
     readings: list[head.Readings] = []
     for part in reading.windows:
         hidden, targets = hidden_and_targets(model, reading, part)
@@ -105,7 +115,14 @@ def score_text_steps(
 
 
 def prepare(
-    model: ScoringModel, text: str, *, top_k: int, prepend_bos: bool, window: int | None, stride: int | None
+    model: ScoringModel,
+    text: str,
+    *,
+    top_k: int,
+    prepend_bos: bool,
+    window: int | None,
+    stride: int | None,
+    encoding: Encoding | None = None,
 ) -> Reading:
     """Check the settings, cut the text into tokens and these into windows. Errors as in `score_text_steps`."""
     if not 0 <= top_k <= model.vocab_size:
@@ -113,7 +130,7 @@ def prepare(
     if prepend_bos and model.bos_id is None:
         raise ParameterError(f"{model.title} has no token that opens a text. Turn the BOS token off.")
     plan = windows.plan(model.context_length, window, stride, bos=prepend_bos)
-    encoding = model.tokenizer.encode(text)
+    encoding = model.tokenizer.encode(text) if encoding is None else encoding
     if not len(encoding):
         raise TextError("The tokenizer finds no token in this text. Type or paste at least one word.")
     if int(encoding.token_ids.max()) >= model.vocab_size:
@@ -155,20 +172,12 @@ def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list
     UnsupportedModelError
         Where a log-probability is not a number.
     """
-    n, n_blank = reading.n, 0 if reading.plan.bos else 1
-
-    def column(name: str, blank: float, dtype: type, *width: int) -> npt.NDArray[Any]:
-        out: npt.NDArray[Any] = np.full((n, *width), blank, dtype=dtype)
-        if readings:
-            out[n_blank:] = torch.cat([getattr(chunk, name) for chunk in readings]).cpu().numpy()
-        return out
-
-    log_probs = column("log_probs", np.nan, np.float64)
-    if np.isnan(log_probs[n_blank:]).any():
+    log_probs = column(reading, readings, "log_probs", np.nan, np.float64)
+    if np.isnan(log_probs[reading.n_blank :]).any():
         raise UnsupportedModelError(
-            f"{model.title} gave outputs that are not numbers for this text. Load it in float32 or choose another model."
+            f"{model.title} gave outputs that are not numbers for this text. Load it in float32, or take another model."
         )
-    top_ids = column("top_ids", -1, np.int64, reading.top_k)
+    top_ids = column(reading, readings, "top_ids", -1, np.int64, reading.top_k)
     return TextScores(
         text=text,
         model_key=model.key,
@@ -177,15 +186,25 @@ def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list
         tokens=tuple(model.tokenizer.token_texts(reading.encoding.token_ids)),
         spans=reading.encoding.spans,
         log_probs=log_probs,
-        ranks=column("ranks", 0, np.int64),
-        entropies=column("entropies", np.nan, np.float64),
+        ranks=column(reading, readings, "ranks", 0, np.int64),
+        entropies=column(reading, readings, "entropies", np.nan, np.float64),
         top_ids=top_ids,
-        top_log_probs=column("top_log_probs", np.nan, np.float64, reading.top_k),
+        top_log_probs=column(reading, readings, "top_log_probs", np.nan, np.float64, reading.top_k),
         top_tokens=token_table(model, top_ids),
         window=reading.plan.window,
         stride=reading.plan.stride,
         prepend_bos=reading.plan.bos,
     )
+
+
+def column(
+    reading: Reading, parts: Sequence[object], name: str, blank: float, dtype: type, *width: int
+) -> npt.NDArray[Any]:
+    """Array (n, *width) on the CPU of the field `name` of all parts, which are in the order of the text."""
+    out: npt.NDArray[Any] = np.full((reading.n, *width), blank, dtype=dtype)
+    if parts:
+        out[reading.n_blank :] = torch.cat([getattr(part, name) for part in parts]).cpu().numpy()
+    return out
 
 
 def token_table(model: ScoringModel, ids: IntArray) -> tuple[tuple[str, ...], ...]:
