@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from engine.errors import EngineError, MemoryBudgetError
+from engine.errors import MemoryBudgetError
 from engine.model import LoadedModel
 from engine.steps import Steps, run
 from engine.training import real_text, sampling, saving, schedules, starting
@@ -25,7 +25,6 @@ from engine.training.records import (
     Generation,
     Outcome,
     RunStart,
-    Sample,
     TrainingRun,
     TrainProgress,
     TrainStep,

@@ -76,7 +76,7 @@ def start_steps(config: BiasConfig, model: LoadedModel | None = None) -> Steps[T
         tokenizer, title = model.tokenizer, model.spec.title
     elif config.start == SCRATCH:
         yield Progress("Drawing random weights")
-        network, tokenizer, title = *_from_scratch(config), "GPT-2 from scratch"
+        network, tokenizer, title = *from_scratch(config), "GPT-2 from scratch"
         network = network.to(device)
     else:
         loaded = yield from loading.load_model_steps(config.start, "float32", str(device))
@@ -91,7 +91,8 @@ def scratch_source(config: BiasConfig) -> Scratch:
     return Scratch(config.layers, config.width, config.width // HEAD_WIDTH, context, config.seed)
 
 
-def _from_scratch(config: BiasConfig) -> "tuple[PreTrainedModel, TextTokenizer]":
+def from_scratch(config: BiasConfig) -> "tuple[PreTrainedModel, TextTokenizer]":
+    """A GPT-2 with random weights, and GPT-2's tokenizer; the same seed gives the same weights."""
     from transformers import GPT2LMHeadModel
 
     tokenizer = scratch.gpt2_tokenizer()

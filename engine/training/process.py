@@ -1,0 +1,215 @@
+r"""A run in a process of its own: `python -m engine.training.process`, JSON lines in and out.
+
+In, one object a line with the key 'command':
+    start   config, folder, paused, patience, niceness    begin; `folder` gets the trained model
+    pause, resume, step                         between steps; 'step' makes one more and pauses again
+    set     learning_rate, beta                 from the next step on
+    stop                                        end after the step in progress
+    beat                                        somebody is still looking
+Out, one object a line with the key 'event':
+    ready                                       imports are done
+    progress message                            what it is doing
+    start, step, generation                     `engine.training.records`
+    paused, running
+    end     outcome, message, kept_step, after, before    folders of the two models; before is None for a named start
+    refused message                             a setting or the machine does not allow the run
+    abandoned                                   no line came in for `patience` seconds
+
+The process ends by itself when its standard input closes or falls silent: nobody is looking any more.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import select
+import sys
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from engine.errors import EngineError
+from engine.training.config import SCRATCH, BiasConfig
+
+if TYPE_CHECKING:
+    from engine.training.loop import Controls
+
+PATIENCE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 900.0
+"""A paused run holds its memory; after this it is stopped."""
+NICENESS = 10
+"""Priority of training: pages and scoring come first."""
+
+Message = dict[str, Any]
+Emit = Callable[[Message], None]
+
+
+class Inbox:
+    """Commands from standard input, read by a thread that ends the process once nobody is there."""
+
+    def __init__(self, emit: Emit, descriptor: int) -> None:
+        self._emit = emit
+        self._descriptor = descriptor
+        self._commands: queue.Queue[Message] = queue.Queue()
+        self.patience = PATIENCE_SECONDS
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def take(self, timeout: float | None = 0.0) -> Message | None:
+        """Return the next command, or None if there is none within `timeout` seconds (None: wait for ever)."""
+        with contextlib.suppress(queue.Empty):
+            return self._commands.get(block=timeout != 0, timeout=timeout or None)
+        return None
+
+    def _read(self) -> None:
+        pending = b""
+        while True:
+            if not select.select([self._descriptor], [], [], self.patience)[0]:
+                self._emit({"event": "abandoned"})
+                os._exit(0)
+            data = os.read(self._descriptor, 65536)
+            if not data:
+                os._exit(0)  # whoever started this is gone; there is nobody to tell
+            *lines, pending = (pending + data).split(b"\n")
+            for line in filter(None, lines):
+                self._receive(json.loads(line))
+
+    def _receive(self, command: Message) -> None:
+        self.patience = float(command.get("patience", self.patience))
+        if command["command"] != "beat":
+            self._commands.put(command)
+
+
+def narrate(
+    config: BiasConfig, controls: "Controls | None" = None, folder: Path | None = None
+) -> Generator[Message, None, None]:
+    """A run as JSON-ready messages, the last one of which is its end.
+
+    Parameters
+    ----------
+    config : the run
+    controls : `engine.training.loop.Controls` that may be changed between messages; None for the config's own
+    folder : where the models go, in `after` and, made from scratch, `before`; None keeps no model
+    """
+    from engine.training import loop, records, saving, starting
+
+    steps = loop.train_bias_steps(config, controls=controls)
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as stop:
+            result = stop.value
+            break
+        yield {"event": "progress", "message": progress.message}
+        if isinstance(progress, records.TrainProgress) and progress.event is not None:
+            yield records.event_to_dict(progress.event)
+    run = result.run
+    end = {"event": "end", "outcome": run.outcome, "message": run.message, "kept_step": run.kept_step}
+    if folder is not None:
+        yield {"event": "progress", "message": "Writing the trained model"}
+        end["after"] = str(result.save(folder / "after"))
+        end["before"] = None
+        if config.start == SCRATCH:
+            network, tokenizer = starting.from_scratch(config)
+            end["before"] = str(saving.save_model(network, tokenizer, folder / "before"))
+    yield end
+
+
+class Gate:
+    """Lets a run go on from message to message, as the commands say."""
+
+    def __init__(self, inbox: Inbox, emit: Emit, controls: "Controls", steps: int, *, paused: bool) -> None:
+        self._inbox = inbox
+        self._emit = emit
+        self._controls = controls
+        self._steps = steps
+        self._paused = paused
+        self._allowed = 0  # single steps asked for while paused
+
+    def hold(self, message: Message) -> None:
+        """Obey what came in; return once the run may go on from `message`."""
+        while (command := self._inbox.take()) is not None:
+            self._obey(command)
+        if not self._is_before_a_step(message):
+            return
+        if self._is_shut():
+            self._emit({"event": "paused"})
+            while self._is_shut():
+                self._obey(self._inbox.take(LONGEST_PAUSE_SECONDS) or {"command": "stop"})
+            if not self._paused:
+                self._emit({"event": "running"})
+        self._allowed = max(0, self._allowed - 1)
+
+    def _is_shut(self) -> bool:
+        return self._paused and not self._allowed and not self._controls.stop
+
+    def _is_before_a_step(self, message: Message) -> bool:
+        if message["event"] == "generation":
+            return bool(message["when"] == "before" and message["kind"] == "real")  # the last thing before step 0
+        return bool(message["event"] == "step" and message["step"] < self._steps)
+
+    def _obey(self, command: Message) -> None:
+        match command["command"]:
+            case "pause":
+                self._paused = True
+            case "resume":
+                self._paused = False
+            case "step":
+                self._paused, self._allowed = True, self._allowed + 1
+            case "set":
+                self._controls.learning_rate = float(command["learning_rate"])
+                self._controls.beta = float(command["beta"])
+            case "stop":
+                self._controls.stop = True
+
+
+def train(start: Message, inbox: Inbox, emit: Emit) -> None:
+    """Make the run that `start` asks for, obeying commands between its steps."""
+    from engine.training.loop import Controls
+
+    config = BiasConfig.from_dict(start["config"])
+    controls = Controls.of(config)
+    gate = Gate(inbox, emit, controls, config.steps, paused=bool(start.get("paused")))
+    for message in narrate(config, controls, Path(start["folder"])):
+        emit(message)
+        gate.hold(message)
+
+
+def main() -> None:
+    """Speak the protocol on standard input and output until the run is over."""
+    emit = _emitter()
+    inbox = Inbox(emit, sys.stdin.fileno())
+    import torch
+
+    torch.set_num_threads(1)  # the page and its models need the other cores, and one thread makes a seed exact
+    from engine.training import loop  # noqa: F401 - imported now, so that a run starts at once
+
+    emit({"event": "ready"})
+    start = inbox.take(None)
+    if start is None or start["command"] != "start":
+        return
+    with contextlib.suppress(OSError):
+        os.nice(int(start["niceness"]))
+    try:
+        train(start, inbox, emit)
+    except EngineError as error:
+        emit({"event": "refused", "message": str(error)})
+
+
+def _emitter() -> Emit:
+    """Standard output for messages alone: what libraries print goes to standard error."""
+    sys.stdout.flush()
+    out: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def emit(message: Message) -> None:
+        with lock:
+            out.write(json.dumps(message, ensure_ascii=False) + "\n")
+            out.flush()
+
+    return emit
+
+
+if __name__ == "__main__":
+    main()
