@@ -46,12 +46,15 @@ def fetch_steps(spec: "ModelSpec", *, accept_licence: bool = False) -> Steps[Pat
             return local.fetch(spec, source)
 
 
-def revision(spec: "ModelSpec", path: Path) -> str:
-    """What tells two versions of the files apart: a commit hash, a checksum, or the time of the last change."""
+def revision(spec: "ModelSpec", path: Path | None) -> str:
+    """What tells two versions of the files in `path` apart: a commit, a checksum, a seed, or the time of the last change.
+
+    Empty where there are no files yet that it could be read from.
+    """
     match spec.source:
         case Hub():
-            return path.name[:12]  # the hub's cache names the folder after the commit
+            return path.name[:12] if path else ""  # the hub's cache names the folder after the commit
         case LocalPath():
-            return f"{max(file.stat().st_mtime_ns for file in path.iterdir()):x}"
+            return f"{max(file.stat().st_mtime_ns for file in path.iterdir()):x}" if path else ""
         case source:
             return source.revision
