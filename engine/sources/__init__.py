@@ -47,7 +47,7 @@ def fetch_steps(spec: "ModelSpec", *, accept_licence: bool = False) -> Steps[Pat
 
 
 def revision(spec: "ModelSpec", path: Path | None) -> str:
-    """What tells two versions of the files in `path` apart: a commit, a checksum, a seed, or the time of the last change.
+    """What tells versions of the files in `path` apart: a commit, a checksum, a seed, or the time of the last change.
 
     Empty where there are no files yet that it could be read from.
     """
