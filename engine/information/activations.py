@@ -89,6 +89,7 @@ def _blocks(model: LoadedModel) -> Sequence[nn.Module]:
 
 
 def _last_projection(block: nn.Module, title: str) -> nn.Module:
+    module: nn.Module
     for name, module in block.named_modules():
         if name.split(".")[-1] in LAST_PROJECTIONS and "attn" not in name and "attention" not in name:
             return module

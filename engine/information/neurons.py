@@ -60,7 +60,7 @@ class NeuronInformation:
     def above_baseline(self) -> Floats:
         """Information less the mean shuffled baseline, (m, m); the diagonal is NaN. May be negative."""
         off = ~np.eye(len(self.layers), dtype=bool)
-        return np.where(off, self.information - self.baseline[off].mean(), np.nan)
+        return np.asarray(np.where(off, self.information - self.baseline[off].mean(), np.nan))
 
     @property
     def from_correlation(self) -> Floats:
@@ -76,7 +76,7 @@ class NeuronInformation:
         known = np.isfinite(pairs)
         totals = member @ np.where(known, pairs, 0.0) @ member.T
         counts = member.astype(np.float64) @ known @ member.T
-        return np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
+        return np.asarray(np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0))
 
 
 def neuron_information_steps(model: LoadedModel, text: str, settings: Settings) -> Steps[NeuronInformation]:

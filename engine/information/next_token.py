@@ -54,8 +54,8 @@ class SharedBars:
     entropy_q: float
 
 
-def next_token_steps(model: ScoringModel, text: str, position: int) -> Steps[NextToken]:
-    """What `model` expects after the first `position` (from 1 to the number of tokens) tokens of `text`.
+def next_token_steps(model: ScoringModel, text: str, position: int | None = None) -> Steps[NextToken]:
+    """What `model` expects after the first `position` tokens of `text`; None reads to its end, or to the limit.
 
     Raises
     ------
@@ -68,8 +68,10 @@ def next_token_steps(model: ScoringModel, text: str, position: int) -> Steps[Nex
     if not ids.size:
         raise TextError("The text is empty; type a few words.")
     limit = min(MOST_CONTEXT, model.context_length)
-    if not 1 <= position <= min(ids.size, limit):
-        raise ParameterError(f"Position {position} is outside; this text can be cut after 1 to {min(ids.size, limit)}.")
+    last = min(int(ids.size), limit)
+    position = last if position is None else position
+    if not 1 <= position <= last:
+        raise ParameterError(f"Position {position} is outside; this text can be cut after token 1 to {last}.")
     yield Progress(f"Reading with {model.title}", 0, 1, "texts")
     with torch.inference_mode():
         hidden = model.hidden_states(torch.from_numpy(ids[:position]).unsqueeze(0))
@@ -89,6 +91,16 @@ def next_token_steps(model: ScoringModel, text: str, position: int) -> Steps[Nex
     )
 
 
+def next_token_pair_steps(
+    a: ScoringModel, b: ScoringModel, text: str, position: int | None = None
+) -> Steps[tuple[NextToken, NextToken]]:
+    """What two models of one vocabulary expect at the same place; else a `ComparisonError`."""
+    _refuse_unlike(a.title, b.title, a.tokenizer.vocabulary_id == b.tokenizer.vocabulary_id)
+    first = yield from next_token_steps(a, text, position)
+    second = yield from next_token_steps(b, text, first.position)
+    return first, second
+
+
 def top_ids(log_probs: Floats, count: int) -> Ints:
     """Ids of the `count` most probable tokens of (V,), best first."""
     best = np.argpartition(-log_probs, min(count, log_probs.size - 1))[:count]
@@ -103,11 +115,8 @@ def shared_bars(a: NextToken, b: NextToken, shown: int = 7) -> SharedBars:
     ComparisonError
         Where the two do not share a vocabulary: no token then means the same under both.
     """
-    if a.vocabulary_id != b.vocabulary_id or a.log_probs.size != b.log_probs.size:
-        raise ComparisonError(
-            f"{a.model_title} and {b.model_title} cut text into different tokens, so KL between their predictions is "
-            "not defined. Choose two models of one family."
-        )
+    alike = a.vocabulary_id == b.vocabulary_id and a.log_probs.size == b.log_probs.size
+    _refuse_unlike(a.model_title, b.model_title, alike)
     check_count(shown, "The number of bars", 1, LISTED)
     names = {**b.listed, **a.listed}
     larger = np.maximum(a.log_probs, b.log_probs)
@@ -128,6 +137,14 @@ def at_temperature(prediction: NextToken, temperature: float) -> NextToken:
     """The same prediction with its logits divided by `temperature`; log-probabilities do as well as logits."""
     scaled = prediction.log_probs / check_positive(temperature, "The temperature")
     return replace(prediction, log_probs=special.log_softmax(scaled))
+
+
+def _refuse_unlike(title_a: str, title_b: str, alike: bool) -> None:
+    if not alike:
+        raise ComparisonError(
+            f"{title_a} and {title_b} cut text into different tokens, so KL between their predictions is not defined. "
+            "Choose two models of one family."
+        )
 
 
 def _lumped(log_probs: Floats, chosen: Sequence[int]) -> Floats:

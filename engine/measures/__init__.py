@@ -7,7 +7,7 @@ silently renormalised. Nothing here knows about models or pages: a notebook need
     discrete            entropy, cross-entropy, KL, JS, perplexity of probability vectors; the chain between them
     gaussian            the same for Gaussians: closed form, integral, sampling, fits under either direction
     binning             cutting samples into bins
-    entropy_estimates   entropy of counts: plug-in, Miller-Madow, and the notes' epsilon form with its error
+    entropy_estimates   entropy of counts: plug-in, Miller-Madow, and the naive epsilon form with its error
     mutual_information  of labels, of a joint table, of continuous samples by four estimators
     pairwise            mutual information of all pairs of many columns at once
 

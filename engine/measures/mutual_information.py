@@ -2,8 +2,8 @@
 
     I(X; Y) = H(X) + H(Y) - H(X, Y) = sum p(x,y) ln( p(x,y) / (p(x) p(y)) ) >= 0
 
-Cut into bins, independent samples do not give 0: every estimate from counts is too high, by `first_order_bias` where
-the cells are well filled, and by less than that formula says where they are not.
+Cut into bins, independent samples do not give 0: the estimate is too high, by `first_order_bias` where every cell holds
+several samples, and by more or less than that formula says where cells run empty.
 """
 
 import numpy as np
@@ -137,7 +137,7 @@ def nearest_neighbour_mutual_information(x: ArrayLike, y: ArrayLike, neighbours:
 def first_order_bias(bins_x: int, bins_y: int, samples: int) -> float:
     """(B_x - 1)(B_y - 1) / (2N) nats: what the histogram estimate of independent x and y is to first order.
 
-    Holds where every cell expects several samples; below that the true bias is smaller.
+    Holds where every cell expects several samples. With fewer the true bias is first larger, then much smaller.
 
     >>> first_order_bias(15, 15, 1000)
     0.098

@@ -1,0 +1,38 @@
+"""The information lab: divergence, entropy and mutual information that one can move, then the same on the model."""
+
+import streamlit as st
+
+from ui import layout
+from ui.information import (
+    distributions,
+    entropies,
+    gaussians,
+    mutual,
+    neurons,
+    parts,
+    perplexity,
+)
+
+PANELS = {
+    "Distributions": distributions.show,
+    "Gaussians": gaussians.show,
+    "Perplexity": perplexity.show,
+    "Entropy": entropies.show,
+    "Mutual information": mutual.show,
+    "In the model": neurons.show,
+}
+
+parts.style()
+layout.heading(
+    "Information lab", "Move the quantities that language models are judged by, until they hold no surprise."
+)
+chosen = st.segmented_control(
+    "Panel",
+    list(PANELS),
+    default="Distributions",
+    required=True,
+    key="panel",
+    bind="query-params",
+    label_visibility="collapsed",
+)
+PANELS[chosen]()

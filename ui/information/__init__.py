@@ -1,0 +1,1 @@
+"""Panels of the information lab, one module each, and what they share."""
