@@ -95,3 +95,13 @@ def scale(stops: tuple[str, ...]) -> list[list[float | str]]:
     """Colour stops as a Plotly colour scale from 0 to 1."""
     last = len(stops) - 1
     return [[index / last, colour] for index, colour in enumerate(stops)]
+
+
+def translucent(colour: str, alpha: float) -> str:
+    """'#rrggbb' with an opacity in [0, 1].
+
+    >>> translucent("#ff0080", 0.5)
+    'rgba(255,0,128,0.5)'
+    """
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
