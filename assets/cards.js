@@ -29,7 +29,7 @@ function describe(card, payload, unit, several, isWord) {
   card.append(facts);
   if (!several) return alternatives(card, payload, unit.from);
   const whole = isWord ? "the word" : "the character";
-  card.append(make("h4", "", `Its tokens (log-probs add up to ${whole}'s)`));
+  card.append(make("p", "caption", `Its tokens (log-probs add up to ${whole}'s)`));
   const rows = [];
   for (let i = unit.from; i < unit.to; i++) {
     const p = Math.exp(payload.columns.log_prob[i]);
@@ -58,7 +58,7 @@ function alternatives(card, payload, i) {
     if (rank > k + 1) list.append(make("li", "gap", `rank ${format.rank(k + 1)} to ${format.rank(rank - 1)}`));
     list.append(bar(actual, [Math.exp(own)], format.percent(Math.exp(own)), true));
   }
-  append(card, make("h4", "", "The model expected"), list);
+  append(card, make("p", "caption", "The model expected"), list);
 }
 
 // A line of a list: a token, a bar or two (two models), a number.
@@ -126,5 +126,5 @@ function changes(card, payload, i) {
     const shares = [Math.exp(log_prob_a[j]), Math.exp(log_prob_b[j])];
     list.append(bar(payload.strings[token[j]], shares, shares.map(format.percent).join(" → "), token[j] === actual));
   }
-  append(card, make("h4", "", "Changed most, A → B"), list);
+  append(card, make("p", "caption", "Changed most, A → B"), list);
 }

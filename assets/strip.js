@@ -99,6 +99,7 @@ class Strip {
       while (at < cell.length && cell[at] < to) text += strings[cell_text[at++]];
       const span = drawText(blank.cloneNode(), text);
       span.id = `t${i}`;
+      if (!text.trim()) span.setAttribute("aria-label", spoken(text));
       this.units.push({ from, to, text, offset, span });
       this.unitOf.fill(i, from, to);
       offset += text.length;
@@ -225,7 +226,7 @@ class Strip {
       const card = this.card(i);
       const close = make("button", "close", "×");
       close.type = "button";
-      close.setAttribute("aria-label", `Close the card of ${withSigns(this.units[i].text)}`);
+      close.setAttribute("aria-label", `Close the card of ${spoken(this.units[i].text).trim()}`);
       close.onclick = () => { this.unpin(token); this.list.focus({ preventScroll: true }); };
       card.firstChild.append(close);
       return card;
@@ -317,7 +318,7 @@ class Strip {
     span.classList.add("active");
     const colour = VALUES[this.view.colour];
     const value = this.values[i] == null ? "not predicted" : `${colour.label} ${+this.values[i].toPrecision(3)} ${colour.unit}`;
-    span.setAttribute("aria-label", `${withSigns(text)}, ${value}`);
+    span.setAttribute("aria-label", `${spoken(text)}, ${value}`);
     this.list.setAttribute("aria-activedescendant", span.id);
     if (!withCard) return;
     this.reveal(i);

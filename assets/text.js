@@ -11,17 +11,20 @@ function append(parent, ...children) {
   return parent;
 }
 
-// Characters that would be invisible, or would reorder their surroundings, as something to see. Joiners inside an emoji
-// or a word do their work unseen; alone they are shown too.
-const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-const ONLY_FORMAT = /^[\u00ad\u200b-\u200d\u2060-\u2064\ufe00-\ufe0f\ufeff\p{M}]+$/u;
+// Characters that would be invisible, or would reorder their surroundings, as something to see. Joiners and variation
+// selectors inside an emoji or a word do their work unseen; alone they are shown too.
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+const ONLY_JOINERS = /^[\u200c\u200d\ufe00-\ufe0f\p{M}]+$/u;
 const codePoint = (c) => `⟨${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
 function visible(text) {
-  if (ONLY_FORMAT.test(text)) return /^\p{M}+$/u.test(text) ? `◌${text}` : [...text].map(codePoint).join("");
+  if (ONLY_JOINERS.test(text)) return /^\p{M}+$/u.test(text) ? `◌${text}` : [...text].map(codePoint).join("");
   return text.replace(CONTROL, (c) => (c < " " ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : codePoint(c)));
 }
-// White space with signs for it, for where layout does not show it: cards, chips, lists.
-const withSigns = (text) => visible(text).replace(/\r\n|\n|\r/g, "↵").replace(/\t/g, "→").replace(/ /g, "␣");
+// White space with signs for it, for where layout does not show it: cards, chips, lists. Bytes (⟨F0 9F⟩) stay as they are.
+const withSigns = (text) => visible(text).replace(/\r\n|\n|\r/g, "↵").replace(/\t/g, "→").replace(/ (?![0-9A-F ]*⟩)/g, "␣");
+// White space as words, for those who hear it.
+const SPOKEN = { " ": "space", "\t": "tab", "\n": "line break", "\r": "carriage return" };
+const spoken = (text) => (text.trim() ? visible(text) : [...text].map((c) => SPOKEN[c] ?? codePoint(c)).join(", "));
 const shortened = (text) => (text.length > 60 ? `${text.slice(0, 57)}…` : text);
 
 function tokenText(text, className = "") {

@@ -172,7 +172,7 @@ class TextScores:
     def _repr_html_(self) -> str:
         from engine import strip
 
-        return strip.standalone_html(self)
+        return strip.repr_html(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,16 +9,15 @@ import base64
 import hashlib
 import html
 import json
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from engine import cells
 from engine.results import ModelComparison, TextScores
 
 Payload = dict[str, Any]
@@ -30,10 +29,6 @@ SCRIPT_PARTS = ("scales.js", "text.js", "cards.js", "toolbar.js", "address.js", 
 
 _SIGNIFICANT_DIGITS = 4
 _MOST_DECIMALS = 6
-# A text is set in a monospaced face when this share of its lines is indented: then columns matter.
-_INDENTED_SHARE_OF_CODE = 0.2
-_WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
-
 _FloatArray = npt.NDArray[np.float64]
 
 
@@ -55,8 +50,8 @@ def payload(scores: TextScores, *, top_k: int | None = None) -> Payload:
         unpredicted) and `top` (k, and n * k indices and log-probabilities, a token after the other).
     """
     strings = _Strings()
-    starts = [start for start, _ in scores.groups]
-    texts = _texts(scores.text, scores.spans, [*starts, len(scores)])
+    starts = cells.cell_starts(scores.text, scores.spans, [start for start, _ in scores.groups])
+    texts = cells.cell_texts(scores.text, scores.spans, [*starts, len(scores)])
     k = scores.top_ids.shape[1] if top_k is None else min(top_k, scores.top_ids.shape[1])
     return {
         "kind": "scores",
@@ -98,8 +93,9 @@ def comparison_payload(
         return {**shown, "side": which, "domain": _shared_domain(comparison)}
     strings = _Strings()
     m = len(comparison.spans)
-    starts = [s for s, _ in comparison.a.groups] if comparison.shared_vocabulary else list(range(m))
-    texts = _texts(comparison.a.text, comparison.spans, [*starts, m])
+    groups = [start for start, _ in comparison.a.groups] if comparison.shared_vocabulary else list(range(m))
+    starts = cells.cell_starts(comparison.a.text, comparison.spans, groups)
+    texts = cells.cell_texts(comparison.a.text, comparison.spans, [*starts, m])
     tokens = comparison.a.tokens if comparison.shared_vocabulary else comparison.span_texts()
     return {
         "kind": "comparison",
@@ -111,28 +107,6 @@ def comparison_payload(
         "changed": _changed(comparison, strings),
         "strings": strings.table,
     }
-
-
-def word_starts(texts: Sequence[str]) -> list[int]:
-    r"""Which pieces of text begin a word; a word is what stands between white space, punctuation included.
-
-    Pieces of white space stand alone. Scripts written without spaces have no such words: each piece is one.
-
-    Examples
-    --------
-    >>> word_starts(["The", " hea", "t", "map", ",", "\n", "too"])
-    [0, 1, 5, 6]
-    """
-    return [0, *(at for at, (left, right) in enumerate(pairwise(texts), 1) if _breaks(left, right))] if texts else []
-
-
-def _breaks(left: str, right: str) -> bool:
-    edge_is_space = left[-1:].isspace() or right[:1].isspace()
-    return edge_is_space or (_spaceless(left[-1:]) and _spaceless(right[:1]))
-
-
-def _spaceless(character: str) -> bool:
-    return unicodedata.name(character, "").startswith(_WITHOUT_SPACES) if character else False
 
 
 class _Strings:
@@ -150,26 +124,15 @@ class _Strings:
         return list(self._index)
 
 
-def _texts(text: str, spans: npt.NDArray[np.int64], edges: list[int]) -> list[str]:
-    """Text of each cell, given the tokens (or spans) its cells begin at and the end."""
-    return [text[spans[start, 0] : spans[stop - 1, 1]] for start, stop in pairwise(edges)]
-
-
 def _layout(texts: list[str], starts: list[int], strings: _Strings) -> Payload:
     """What the strip builds its cells from; `signature` changes just when they must be built anew."""
     return {
         "signature": hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16],
-        "monospace": _is_code("".join(texts)),
+        "monospace": cells.is_code("".join(texts)),
         "cell": starts,
-        "word": [starts[at] for at in word_starts(texts)],
+        "word": [starts[at] for at in cells.word_starts(texts)],
         "cell_text": strings.all(texts),
     }
-
-
-def _is_code(text: str) -> bool:
-    lines = [line for line in text.splitlines() if line.strip()]
-    indented = sum(line.startswith(("  ", "\t")) for line in lines)
-    return indented >= max(2.0, _INDENTED_SHARE_OF_CODE * len(lines))
 
 
 def _rounded(values: _FloatArray) -> list[float | None]:

@@ -36,7 +36,7 @@ TEXTS = {
     "long": " ".join(f"word{i}" for i in range(5_000)),
     "huge": " ".join(f"word{i}" for i in range(20_000)),
 }
-_PIECES = re.compile(r"\s(?=\s)|\s?[^\W_]+|\s?[^\w\s\U00010000-\U0010ffff]{1,3}|\s|.")
+_PIECES = re.compile(r"\s(?=\s)|[ \t]?[^\W_]+|[ \t]?[^\w\s\U00010000-\U0010ffff]{1,3}|\s|.")
 K = 5
 
 
@@ -65,7 +65,7 @@ def reading(text: str, *, title: str = "Closed form", shift: int = 0, first_pred
     tokens, spans = pieces(text)
     n = len(tokens)
     log_probs = np.array([log_prob(i + shift) for i in range(n)])
-    ranks = np.array([1 + int(-value * 4) ** 2 if value < -0.5 else 1 for value in log_probs])
+    ranks = np.array([1 + int(-value * 4) ** 2 if value < -1 else 1 for value in log_probs])
     top = np.tile(np.log([0.4, 0.2, 0.1, 0.05, 0.02]), (n, 1))
     names = [list(row) for row in [(" the", " of", " goal", "\n", " 😀")] * n]
     for i in np.flatnonzero(ranks == 1):
