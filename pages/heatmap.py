@@ -1,0 +1,136 @@
+"""One text, one model: every token by how well it was predicted."""
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from engine import strip as strip_data
+from engine.results import TextScores
+from ui import cache, composer, copy_link, exports, layout, linking, messages, sidebar, strip, tables
+from ui.cache import ModelChoice
+from ui.figures import series
+from ui.layout import Fact
+
+GROUP = "heatmap"
+STRIP_HEIGHT = 420
+STRIP_PARAMETERS = ("colour", "limits", "ranks", "words")
+
+
+def main() -> None:
+    layout.heading(
+        "Token heatmap",
+        "See how well a language model predicts each token of a text, and what it expected instead.",
+    )
+    choice = sidebar.model_choice()
+    settings: cache.Settings = {}
+    text = composer.text_choice("Score", lambda: settings.update(options()))
+    if text is None:
+        layout.empty_state("Nothing to score yet", "Type or paste a text above, or drop a file, and press Score.")
+        return
+    with messages.shown():
+        scores = cache.score_text(choice.name, choice.precision, text, **settings)
+        summary(scores)
+        linked_view(scores)
+        taking_away(scores, choice)
+
+
+def options() -> cache.Settings:
+    with st.popover("Options", icon=":material/tune:", key="options"):
+        bos = st.toggle(
+            "Open with a BOS token",
+            key="bos",
+            bind="query-params",
+            persist_state="session",
+            help="Puts the model's own opening token in front, so that the first token is predicted too.",
+        )
+        window = st.number_input(
+            "Window (tokens)",
+            min_value=8,
+            value=None,
+            placeholder="what the model reads at once",
+            key="window",
+            persist_state="session",
+            help="A text that is longer is read in windows that overlap; each token is predicted once.",
+        )
+        stride = st.number_input(
+            "Stride (tokens)",
+            min_value=1,
+            value=None,
+            placeholder="half of the window",
+            key="stride",
+            persist_state="session",
+            help="How far the window moves. Smaller gives each token more context and takes longer.",
+        )
+    return {"prepend_bos": bos, "window": window, "stride": stride}
+
+
+def summary(scores: TextScores) -> None:
+    predicted = int(scores.predicted.sum())
+    layout.facts(
+        [
+            Fact("Tokens", f"{len(scores):,}", f"Pieces the tokenizer made of the text; {predicted:,} are predicted."),
+            Fact("Perplexity", number(scores.perplexity), "As uncertain as a fair choice among this many tokens."),
+            Fact("Bits per byte", number(scores.bits_per_byte), "Comparable between models with other tokenizers."),
+            Fact("Mean surprisal", f"{number(-scores.mean_log_prob / np.log(2))} bits", "−log₂ p, mean over tokens."),
+        ]
+    )
+    if scores.window < len(scores):
+        st.caption(f"Read in windows of {scores.window:,} tokens, {scores.stride:,} apart; each predicted once.")
+
+
+@st.fragment
+def linked_view(scores: TextScores) -> None:
+    selection = linking.current(GROUP, about=(scores.model_key, scores.text, scores.prepend_bos, scores.window))
+    events = strip.token_strip(
+        strip_data.payload(scores), key="heatmap_strip", height=STRIP_HEIGHT, highlight=selection.tokens
+    )
+    if events.selected != selection.clicked:
+        linking.click(GROUP, events.selected)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
+        name = st.segmented_control(
+            "Charts show",
+            list(series.QUANTITIES),
+            format_func=lambda name: series.QUANTITIES[name].title,
+            default="surprisal",
+            required=True,
+            key="chart_value",
+        )
+    quantity = series.QUANTITIES[name]
+    shown = {"theme": layout.theme(), "clicked": selection.clicked}
+    along, spread = st.columns([3, 2], gap="medium")
+    with along:
+        linking.chart(
+            GROUP,
+            "line",
+            lambda marked: series.per_token(scores, quantity, marked=marked, **shown),
+            lambda token: (token,),
+            alt=f"{quantity.title} of each token along the text",
+        )
+    with spread:
+        linking.chart(
+            GROUP,
+            "histogram",
+            lambda marked: series.histogram(scores, quantity, marked=marked, **shown),
+            partial(series.tokens_in_bin, scores, quantity),
+            alt=f"How many tokens have which {quantity.title.lower()}",
+        )
+    with st.expander("All tokens as a table", icon=":material/table_rows:"):
+        linking.table(GROUP, "table", *tables.of_scores(scores))
+
+
+def taking_away(scores: TextScores, choice: ModelChoice) -> None:
+    with st.container(horizontal=True, key="taking_away"):
+        exports.menu(exports.result_exports(scores, "heatmap", partial(strip_data.standalone_html, scores)))
+        copy_link.copy_link(
+            composer.link_parameters() | sidebar.link_parameters(choice),
+            keep=STRIP_PARAMETERS,
+            note=composer.link_note(),
+        )
+
+
+def number(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "none"
+
+
+main()

@@ -1,0 +1,148 @@
+"""One text, two models: where they agree, where they part, and by how much."""
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from engine import strip as strip_data
+from engine.results import ModelComparison
+from ui import cache, composer, copy_link, exports, layout, linking, messages, sidebar, spans, strip, tables
+from ui.cache import ModelChoice
+from ui.figures import unity
+from ui.layout import Fact
+
+GROUP = "unity"
+KEYS = (("a", "a_precision"), ("b", "b_precision"))
+STRIP_PARAMETERS = tuple(
+    f"{side}_{name}" for side in ("d", "a", "b") for name in ("colour", "limits", "ranks", "words")
+)
+
+
+def main() -> None:
+    layout.heading(
+        "Two models, one text",
+        "Set two models side by side, token by token: where they agree, where they part, and by how much.",
+    )
+    a, b = model_pair()
+    text = composer.text_choice("Compare")
+    if text is None:
+        layout.empty_state("Nothing to compare yet", "Type or paste a text above, or drop a file, and press Compare.")
+        return
+    with messages.shown():
+        comparison = cache.compare_models(a, b, text)
+        summary(comparison)
+        linked_view(comparison)
+        taking_away(comparison, a, b)
+
+
+def model_pair() -> tuple[ModelChoice, ModelChoice]:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="model_pair"):
+        with st.container(key="side_a", horizontal=True):
+            a = sidebar.pick_model(*KEYS[0], "Model A", cache.PAIR[0])
+        st.button("Swap", icon=":material/swap_horiz:", on_click=swap, key="swap", help="Exchange A and B")
+        with st.container(key="side_b", horizontal=True):
+            b = sidebar.pick_model(*KEYS[1], "Model B", cache.PAIR[1])
+    return a, b
+
+
+def swap() -> None:
+    state = st.session_state
+    for key_a, key_b in zip(*KEYS, strict=True):
+        state[key_a], state[key_b] = state[key_b], state[key_a]
+
+
+def summary(comparison: ModelComparison) -> None:
+    facts = [
+        Fact("Pearson", number(comparison.pearson), "Correlation of the two log-probabilities over all tokens."),
+        Fact("Spearman", number(comparison.spearman), "The same of their order: does A find hard what B finds hard?"),
+        Fact("Compared", f"{comparison.n_predicted:,}", "Pieces of text that both models predict."),
+        Fact("B expects more", share(comparison.share_above), "Share of pieces above the line y = x."),
+        Fact("A expects more", share(comparison.share_below), "Share of pieces below the line y = x."),
+    ]
+    if comparison.same_top1 is not None and comparison.kl_ab is not None:
+        known = np.isfinite(comparison.kl_ab)
+        same = float(comparison.same_top1[known].mean()) if known.any() else float("nan")
+        kl = float(comparison.kl_ab[known].mean()) if known.any() else float("nan")
+        facts += [
+            Fact("Same first guess", share(same), "Share of positions where both would say the same token."),
+            Fact("Mean KL(A‖B)", f"{number(kl)} nats", "Nats lost per token when B stands in for A."),
+        ]
+    layout.facts(facts)
+    st.caption(
+        "Read with care: a larger model is not more confident on every token, and equal outputs do not mean equal "
+        "mechanisms. Look at the tokens furthest from the line."
+    )
+
+
+@st.fragment
+def linked_view(comparison: ModelComparison) -> None:
+    about = (comparison.a.model_key, comparison.b.model_key, comparison.a.text)
+    selection = linking.current(GROUP, about=about)
+    plot, difference = st.columns([1, 1], gap="medium")
+    with difference:
+        layout.section(
+            "Difference", "Log-probability under B minus under A. Click a token for what each would have said."
+        )
+        events = strip.token_strip(
+            strip_data.comparison_payload(comparison),
+            key="unity_difference",
+            height=300,
+            highlight=selection.tokens,
+            url_prefix="d_",
+            link=GROUP,
+        )
+        if events.selected != selection.clicked:
+            linking.click(GROUP, events.selected)
+    with plot:
+        marked_too = () if selection.clicked is None else (selection.clicked,)
+        linking.chart(
+            GROUP,
+            "scatter",
+            lambda marked: unity.scatter(comparison, theme=layout.theme(), marked=(*marked, *marked_too)),
+            lambda piece: (piece,),
+            alt="Log-probability of each token under model A and under model B",
+            modes=("points", "box", "lasso"),
+        )
+    for side, column in zip(("a", "b"), st.columns(2, gap="medium"), strict=True):
+        with column:
+            layout.section(f"Model {side.upper()}", getattr(comparison, side).model_title)
+            strip.token_strip(
+                strip_data.comparison_payload(comparison, side),
+                key=f"unity_{side}",
+                height=260,
+                highlight=spans.tokens_in(getattr(comparison, f"ranges_{side}"), selection.tokens),
+                report=False,
+                url_prefix=f"{side}_",
+                link=GROUP,
+            )
+    table, apart = st.columns(2, gap="medium")
+    with table:
+        layout.section("Largest differences", "Select rows to find them in the text.")
+        linking.table(GROUP, "table", *tables.of_comparison(comparison))
+    with apart:
+        linking.chart(
+            GROUP,
+            "divergence",
+            lambda marked: unity.divergence(comparison, theme=layout.theme(), marked=marked),
+            lambda token: (token,),
+            alt="Divergence of the two predictions at each token",
+        )
+
+
+def taking_away(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> None:
+    with st.container(horizontal=True, key="taking_away"):
+        exports.menu(exports.result_exports(comparison, "comparison", partial(strip_data.standalone_html, comparison)))
+        models = {"a": a.name, "a_precision": a.precision, "b": b.name, "b_precision": b.precision}
+        copy_link.copy_link(composer.link_parameters() | models, keep=STRIP_PARAMETERS, note=composer.link_note())
+
+
+def number(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "none"
+
+
+def share(value: float) -> str:
+    return f"{value:.0%}" if np.isfinite(value) else "none"
+
+
+main()

@@ -1,0 +1,25 @@
+"""Choices that a link carries. A widget's value stands in the page's address under the widget's key, by its name.
+
+Streamlit can bind a widget to the address itself, but writes what the widget shows ('SmolLM2 135M (not here)'), which
+depends on the machine; a link must mean the same everywhere.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+
+def restore(key: str, options: Sequence[str], default: str) -> None:
+    """Before the widget `key` is drawn: give it the value a link asks for, in a session that has none yet."""
+    if st.session_state.get(key) not in options:
+        asked = st.query_params.get(key)
+        st.session_state[key] = asked if asked in options else default
+
+
+def note(key: str, default: str) -> None:
+    """After the widget `key` is drawn: write its value into the address, or nothing where it is the default."""
+    value = st.session_state[key]
+    if value == default:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != value:
+        st.query_params[key] = value

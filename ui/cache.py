@@ -1,0 +1,143 @@
+"""The one place where pages meet the engine: models and results held for the whole process, work done in one queue.
+
+A page calls `score_text` or `compare_models` and gets the result at once if it is kept. Otherwise it waits its turn
+with progress in view. Leaving a page, pressing Stop or closing the browser gives the place up; work that nobody waits
+for any more is cancelled at its next step.
+"""
+
+import hashlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TypedDict, TypeVar, Unpack
+
+import streamlit as st
+
+from engine import comparing, registry, scoring
+from engine.errors import TextError
+from engine.pool import ModelPool
+from engine.results import ModelComparison, TextScores
+from engine.steps import Steps
+from engine.worker import Ticket, Worker
+from ui import waiting
+
+T = TypeVar("T")
+
+MOST_CHARACTERS = 100_000
+"""Longest text a page takes: about 25,000 tokens, which a browser still draws and scrolls without a hitch."""
+
+
+class Settings(TypedDict, total=False):
+    """How a text is read; what is left out is as in `engine.scoring.score_text_steps`."""
+
+    top_k: int
+    prepend_bos: bool
+    window: int | None
+    stride: int | None
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model as a person chose it: its name and the precision asked for ('auto' lets the machine decide)."""
+
+    name: str
+    precision: str = "auto"
+
+
+_MOST_KEPT_BYTES = 500_000_000  # of kept results; the longest text's takes about 15 MB
+
+PAIR = (ModelChoice(registry.DEFAULT_MODEL), ModelChoice(registry.DEFAULT_MODEL, "nf4"))
+"""What is compared unless told otherwise: the default model and its 4-bit form. The first is every page's model."""
+
+
+@st.cache_resource(show_spinner=False)
+def pool() -> ModelPool:
+    """Every loaded model of the process, one copy of each."""
+    return ModelPool()
+
+
+@st.cache_resource(show_spinner=False)
+def worker() -> Worker:
+    """The queue for everything that runs a model, and the results it keeps."""
+    return Worker(keep_bytes=_MOST_KEPT_BYTES)
+
+
+def score_text(name: str, precision: str, text: str, **settings: Unpack[Settings]) -> TextScores:
+    """One model's reading of one text, kept or computed while the page waits in view.
+
+    Parameters
+    ----------
+    name, precision : the model
+    text : what is scored
+    settings : as for `engine.scoring.score_text_steps`
+
+    Raises
+    ------
+    EngineError
+        Whatever loading or scoring refuses, or `Cancelled` after Stop.
+    """
+    refuse_long(text)
+    return _waited(*_scoring(ModelChoice(name, precision), text, settings))
+
+
+def compare_models(a: ModelChoice, b: ModelChoice, text: str, **settings: Unpack[Settings]) -> ModelComparison:
+    """Two models' readings of one text, aligned; otherwise like `score_text`."""
+    refuse_long(text)
+    return _waited(*_comparing(a, b, text, settings))
+
+
+def ahead_of_time(choices: tuple[ModelChoice, ...], text: str) -> Ticket[TextScores] | Ticket[ModelComparison]:
+    """Queue the score (one choice) or the comparison (two) that a page will ask for, without waiting."""
+    if len(choices) == 1:
+        return worker().submit(*_scoring(choices[0], text, {}))
+    return worker().submit(*_comparing(choices[0], choices[1], text, {}))
+
+
+def computed(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
+    """Any other long work of a page, by the same rules. `key` holds everything the result depends on."""
+    return _waited(key, make_steps)
+
+
+def text_hash(text: str) -> str:
+    """Short name of a text for keys; lone surrogates do not disturb it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _waited(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
+    waiting.refuse_stopped(key)
+    return waiting.result_of(worker().submit(key, make_steps), key)
+
+
+def _scoring(choice: ModelChoice, text: str, settings: Settings) -> tuple[Hashable, Callable[[], Steps[TextScores]]]:
+    choice = _resolved(choice)
+
+    def steps() -> Steps[TextScores]:
+        model = yield from pool().load_steps(choice.name, choice.precision)
+        return (yield from scoring.score_text_steps(model, text, **settings))
+
+    return ("score", choice, text_hash(text), tuple(sorted(settings.items()))), steps
+
+
+def _comparing(
+    a: ModelChoice, b: ModelChoice, text: str, settings: Settings
+) -> tuple[Hashable, Callable[[], Steps[ModelComparison]]]:
+    a, b = _resolved(a), _resolved(b)
+
+    def steps() -> Steps[ModelComparison]:
+        model_a = yield from pool().load_steps(a.name, a.precision)
+        model_b = yield from pool().load_steps(b.name, b.precision)
+        return (yield from comparing.compare_models_steps(model_a, model_b, text, **settings))
+
+    return ("compare", a, b, text_hash(text), tuple(sorted(settings.items()))), steps
+
+
+def _resolved(choice: ModelChoice) -> ModelChoice:
+    return ModelChoice(registry.resolve(choice.name).name, choice.precision)
+
+
+def refuse_long(text: str) -> None:
+    """Raise a `TextError` where `text` is longer than a page takes."""
+    if len(text) > MOST_CHARACTERS:
+        raise TextError(
+            f"The text has {len(text):,} characters; a page takes {MOST_CHARACTERS:,}. Shorten it, or save it as a "
+            "file and run: python -m engine score --json FILE"
+        )

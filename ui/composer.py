@@ -1,0 +1,101 @@
+"""Which text the page is about: an example, or one's own, typed, pasted or from a file. Shared by pages."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from engine import texts
+from engine.errors import TextError
+from ui import address, cache, examples, messages
+
+OWN = "own"
+_UPLOAD_MB = 2
+_DRAFT, _COMMITTED, _REFUSED, _CHOICE = "own_draft", "own_text", "own_refused", "text"
+
+
+def text_choice(action: str, beside: Callable[[], None] = lambda: None) -> str | None:
+    """Draw the controls and return the text to work on; None while there is none yet.
+
+    Parameters
+    ----------
+    action : word on the button that starts the work on one's own text, e.g. 'Score'
+    beside : draws what else belongs on the line of the examples
+    """
+    titles = {example.name: example.title for example in examples.examples()}
+    titles[OWN] = ":material/edit: Your own text"
+    first = next(iter(titles))
+    address.restore(_CHOICE, list(titles), first)
+    with st.container(horizontal=True, vertical_alignment="center", key="composer"):
+        chosen = st.segmented_control(
+            "Text",
+            list(titles),
+            format_func=titles.__getitem__,
+            required=True,
+            key=_CHOICE,
+            persist_state="session",
+            label_visibility="collapsed",
+            wrap=True,
+        )
+        beside()
+    address.note(_CHOICE, first)
+    if chosen != OWN:
+        return next(example.text for example in examples.examples() if example.name == chosen)
+    return _own_text(action)
+
+
+def link_parameters() -> dict[str, str]:
+    """What a link says of the text: which example, or that it was one's own, never the text itself."""
+    return {_CHOICE: str(st.session_state[_CHOICE])}
+
+
+def link_note() -> str:
+    """What to know about a link to the page as it is."""
+    if st.session_state[_CHOICE] == OWN:
+        return "Your own text is not part of the link."
+    return ""
+
+
+def _own_text(action: str) -> str | None:
+    with st.container(key="own_text_panel"):
+        write, drop = st.columns([3, 1], gap="medium")
+        with write, st.form("own_text_form", border=False):
+            st.text_area(
+                "Your text",
+                key=_DRAFT,
+                height=160,
+                placeholder="Type or paste a text, then press Ctrl+Enter.",
+                persist_state="session",
+            )
+            st.form_submit_button(action, type="primary", icon=":material/play_arrow:", on_click=_commit)
+        with drop:
+            st.file_uploader(
+                "Or a text file",
+                max_upload_size=_UPLOAD_MB,
+                key="own_file",
+                on_change=_take_file,
+            )
+    refused = st.session_state.get(_REFUSED)
+    if refused is not None:
+        messages.show(refused)
+        return None
+    text: str | None = st.session_state.get(_COMMITTED)
+    return text
+
+
+def _commit() -> None:
+    st.session_state[_REFUSED] = None
+    st.session_state[_COMMITTED] = st.session_state[_DRAFT]
+
+
+def _take_file() -> None:
+    file = st.session_state["own_file"]
+    st.session_state[_REFUSED] = None
+    if file is None:
+        return
+    try:
+        text = texts.decode_upload(file.getvalue())
+        cache.refuse_long(text)
+    except TextError as error:
+        st.session_state[_REFUSED] = error
+    else:
+        st.session_state[_DRAFT] = st.session_state[_COMMITTED] = text

@@ -1,0 +1,70 @@
+"""Before the first visitor: the default model loaded and the examples scored, so that the first page is finished.
+
+The server answers once the model is loaded and the first example scored; the rest follows in the queue. Whatever goes
+wrong here is said on the console, and the app starts all the same: the page then says what to do.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+import torch
+
+from engine import hardware, registry
+from engine.errors import EngineError
+from ui import cache, examples
+from ui.cache import ModelChoice
+
+_log = logging.getLogger("logitscope")
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
+    """Prepare before serving. LOGITSCOPE_PREPARE=0 leaves it out: the first visitor then waits instead."""
+    if os.environ.get("LOGITSCOPE_PREPARE", "1") != "0":
+        await asyncio.to_thread(prepare)
+    yield {}
+
+
+def prepare() -> None:
+    """Load the default model, score the first example and queue the others."""
+    _say_on_console()
+    torch.set_num_threads(hardware.describe().cpu_cores)
+    start = time.perf_counter()
+    _log.info("Loading %s and scoring the first example ...", registry.resolve(registry.DEFAULT_MODEL).title)
+    texts = [example.text for example in examples.examples()]
+    if _done(cache.PAIR[:1], texts[0]):
+        _log.info("Ready after %.1f s. The other examples follow in the background.", time.perf_counter() - start)
+        threading.Thread(target=_prepare_rest, args=(texts,), name="prepare", daemon=True).start()
+
+
+def _prepare_rest(texts: list[str]) -> None:
+    wanted = [(cache.PAIR, texts[0]), *((cache.PAIR[:1], text) for text in texts[1:])]
+    if all(_done(choices, text) for choices, text in wanted):
+        _log.info("All examples are scored.")
+
+
+def _done(choices: tuple[ModelChoice, ...], text: str) -> bool:
+    """Compute ahead and say whether it worked: one at a time, so that a visitor never waits for more than one."""
+    try:
+        ticket = cache.ahead_of_time(choices, text)
+        ticket.wait(None)
+        ticket.result()
+    except EngineError as error:
+        _log.warning("%s The app starts all the same; see its Models page.", error)
+        return False
+    return True
+
+
+def _say_on_console() -> None:
+    if not _log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("  %(message)s"))
+        _log.addHandler(handler)
+        _log.setLevel(logging.INFO)
+        _log.propagate = False
