@@ -47,6 +47,7 @@ def compare_models_steps(
     window: int | None = None,
     stride: int | None = None,
     n_changed: int = 5,
+    encoding: Encoding | None = None,
 ) -> Steps[ModelComparison]:
     """Compare two models on `text`, yielding a `Progress` after each chunk of positions.
 
@@ -63,6 +64,8 @@ def compare_models_steps(
         both models. With one vocabulary the window is by default the shorter of the two context lengths.
     n_changed
         Tokens to keep at each position whose probability differs most between the models.
+    encoding
+        The text's tokens in the shared vocabulary, where they are cut already, as for a piece of a longer text.
 
     Raises
     ------
@@ -76,8 +79,9 @@ def compare_models_steps(
     if shared and a.vocab_size == b.vocab_size:
         if not 0 <= n_changed <= a.vocab_size:
             raise ParameterError(f"n_changed is {n_changed:,}; it must be 0 to {a.vocab_size:,}.")
-        return (yield from _in_step(a, b, text, settings, n_changed))
-    scores_a = yield from scoring.score_text_steps(a, text, **settings)
+        return (yield from _in_step(a, b, text, {**settings, "encoding": encoding}, n_changed))
+    encoding = encoding if shared else None
+    scores_a = yield from scoring.score_text_steps(a, text, **settings, encoding=encoding)
     encoding = Encoding(scores_a.token_ids, scores_a.spans) if shared else None
     scores_b = yield from scoring.score_text_steps(b, text, **settings, encoding=encoding)
     return _comparison(scores_a, scores_b, shared, _reason(a, b, shared), {})
@@ -152,7 +156,7 @@ def _in_step(
     message = f"Comparing {a.title} and {b.title}"
     yield Progress(message, unit="tokens")
     reading_a = scoring.prepare(a, text, **settings)
-    reading_b = scoring.prepare(b, text, **settings, encoding=reading_a.encoding)
+    reading_b = scoring.prepare(b, text, **{**settings, "encoding": reading_a.encoding})
     walk = _Walk(a, b, settings["top_k"], n_changed)
     for part in reading_a.windows:
         hidden_a, targets = scoring.hidden_and_targets(a, reading_a, part)
