@@ -61,7 +61,7 @@ class Workspace:
         self.rows = rows = workspace_rows(vocab_size, device)
         self.blocks = -(-vocab_size // _BLOCK)
         shape = (rows, self.blocks * _BLOCK)
-        self._shifted = torch.full(shape, _FLOOR, device=device)
+        self._shifted = torch.empty(shape, device=device)
         self._exponentials = torch.empty(shape, device=device)
         self._larger = torch.empty((rows, vocab_size), dtype=torch.bool, device=device)
         self._use(rows)
@@ -84,6 +84,7 @@ class Workspace:
         self._use(len(logits))
         values = self.shifted
         values[:, : self.vocab_size].copy_(logits)
+        values[:, self.vocab_size :].fill_(_FLOOR)  # again: whoever uses `shifted` may have overwritten it
         target_logits = values.gather(1, targets[:, None])
         larger = torch.gt(values[:, : self.vocab_size], target_logits, out=self._larger[: len(logits)])
         ranks = larger.sum(1) + 1

@@ -1,0 +1,196 @@
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import comparing, scoring
+from engine.errors import ParameterError
+from engine.model import LoadedModel
+from engine.results import ModelComparison
+from tests.engine import fakes, plain
+
+TEXT = "Two models read ½ of 1,234 🙂 texts."
+
+
+def by_hand(a: fakes.TableModel, b: fakes.TableModel, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """KL both ways and JS of two bigram models after each of the tokens but the last, in float64."""
+    rows = torch.from_numpy(ids[:-1].copy())
+    log_p, log_q = (torch.log_softmax(model.table.double(), 1)[rows] for model in (a, b))
+    log_m = torch.logaddexp(log_p, log_q) - np.log(2)
+    kl = [(x.exp() * (x - y)).sum(1) for x, y in ((log_p, log_q), (log_q, log_p), (log_p, log_m), (log_q, log_m))]
+    return kl[0].numpy(), kl[1].numpy(), ((kl[2] + kl[3]) / 2).numpy()
+
+
+def test_divergences_of_bigram_models_are_those_of_their_tables() -> None:
+    a, b = fakes.random_model(1), fakes.random_model(2)
+    found = comparing.compare_models(a, b, TEXT)
+    kl_ab, kl_ba, js = by_hand(a, b, found.a.token_ids)
+    assert found.kl_ab is not None
+    assert np.isnan(found.kl_ab[0])
+    np.testing.assert_allclose(found.kl_ab[1:], kl_ab, rtol=1e-5)
+    np.testing.assert_allclose(found.kl_ba[1:], kl_ba, rtol=1e-5)
+    np.testing.assert_allclose(found.js[1:], js, rtol=1e-5)
+
+
+@given(scale=st.floats(0, 30), seed=st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_kl_is_never_negative_and_js_at_most_log_two(scale: float, seed: int) -> None:
+    a, b = fakes.random_model(seed), fakes.random_model(seed)
+    b.table = a.table + scale * fakes.random_model(seed + 1).table
+    found = comparing.compare_models(a, b, "ab")
+    assert found.kl_ab[1] >= 0
+    assert found.kl_ba[1] >= 0
+    assert 0 <= found.js[1] <= np.log(2)
+
+
+def test_small_divergences_keep_their_digits() -> None:
+    a = fakes.random_model(1)
+    b = fakes.TableModel(a.table + 0.03 * fakes.random_model(2).table)
+    found = comparing.compare_models(a, b, TEXT)
+    kl_ab, kl_ba, js = by_hand(a, b, found.a.token_ids)
+    assert kl_ab.max() < 0.02
+    np.testing.assert_allclose(found.kl_ab[1:], kl_ab, atol=3e-7)
+    np.testing.assert_allclose(found.kl_ba[1:], kl_ba, atol=3e-7)
+    np.testing.assert_allclose(found.js[1:], js, atol=3e-7)
+
+
+def test_a_model_against_itself_has_no_divergence_and_correlation_one(tiny_gpt2: LoadedModel) -> None:
+    for model in (fakes.random_model(0), tiny_gpt2):
+        found = comparing.compare_models(model, model, TEXT)
+        for divergence in (found.kl_ab, found.kl_ba, found.js):
+            assert (divergence[1:] == 0.0).all()
+        assert found.pearson == pytest.approx(1.0, abs=1e-12)
+        assert found.spearman == pytest.approx(1.0, abs=1e-12)
+        assert (found.share_above, found.share_below) == (0.0, 0.0)
+        assert found.same_top1[1:].all()
+
+
+def test_what_changed_most_comes_first_with_both_log_probs() -> None:
+    a, b = fakes.random_model(1), fakes.random_model(2)
+    found = comparing.compare_models(a, b, "abc", n_changed=3)
+    p_a, p_b = (torch.softmax(model.table.double(), 1)[ord("b")] for model in (a, b))
+    expected = (p_a - p_b).abs().topk(3).indices
+    assert found.changed_ids[2].tolist() == expected.tolist()
+    np.testing.assert_allclose(np.exp(found.changed_log_probs_a[2]), p_a[expected], atol=1e-6)
+    np.testing.assert_allclose(np.exp(found.changed_log_probs_b[2]), p_b[expected], atol=1e-6)
+    assert found.changed_tokens[0] == ("", "", "")
+
+
+def test_shares_count_the_spans_each_model_predicts_better() -> None:
+    base = torch.zeros(257, 257)
+    better = base.clone()
+    better[:, ord("x")] = 1.0  # raises x, lowers all others
+    found = comparing.compare_models(fakes.TableModel(base), fakes.TableModel(better), "-xxyz")
+    assert (found.share_above, found.share_below) == (0.5, 0.5)
+
+
+def test_swapping_the_models_swaps_the_divergences() -> None:
+    a, b = fakes.random_model(1), fakes.random_model(2)
+    there, back = comparing.compare_models(a, b, TEXT), comparing.compare_models(b, a, TEXT)
+    np.testing.assert_allclose(there.kl_ab, back.kl_ba, rtol=1e-5)
+    np.testing.assert_allclose(there.js, back.js, rtol=1e-5)
+    np.testing.assert_array_equal(there.changed_ids, back.changed_ids)
+
+
+def test_a_chunk_leaves_nothing_behind_for_the_next() -> None:
+    a, b = fakes.random_model(1), fakes.random_model(2)
+    whole = comparing.compare_models(a, b, TEXT)
+    parts = comparing.compare_models(a, b, TEXT, window=8, stride=5)
+    np.testing.assert_array_equal(parts.kl_ab, whole.kl_ab)
+    np.testing.assert_array_equal(parts.changed_ids, whole.changed_ids)
+
+
+def test_both_read_windows_of_the_shorter_context() -> None:
+    a, b = fakes.random_model(1, context_length=16), fakes.random_model(2, context_length=64)
+    found = comparing.compare_models(a, b, "x" * 100)
+    assert (found.a.window, found.b.window) == (16, 16)
+
+
+def test_each_models_scores_are_those_it_gets_alone() -> None:
+    a, b = fakes.random_model(1), fakes.random_model(2)
+    found = comparing.compare_models(a, b, TEXT, top_k=3, prepend_bos=True)
+    for scores, model in ((found.a, a), (found.b, b)):
+        alone = scoring.score_text(model, TEXT, top_k=3, prepend_bos=True)
+        np.testing.assert_array_equal(scores.log_probs, alone.log_probs)
+        np.testing.assert_array_equal(scores.top_ids, alone.top_ids)
+        assert scores.model_key == model.key
+
+
+def test_a_constant_side_has_no_correlation() -> None:
+    found = comparing.compare_models(fakes.uniform_model(), fakes.random_model(1), TEXT)
+    assert np.isnan(found.pearson)
+    assert np.isnan(found.spearman)
+
+
+def test_one_token_alone_compares_to_nothing() -> None:
+    found = comparing.compare_models(fakes.random_model(1), fakes.random_model(2), "a")
+    assert np.isnan(found.kl_ab).all()
+    assert np.isnan([found.pearson, found.share_above]).all()
+    assert found.n_predicted == 0
+
+
+def test_padded_outputs_of_another_width_share_tokens_but_have_no_kl() -> None:
+    found = comparing.compare_models(fakes.random_model(1), fakes.random_model(2, 320), TEXT)
+    assert found.shared_vocabulary
+    assert found.kl_ab is None
+    assert "257 and 320 logits" in found.kl_undefined_reason
+    assert len(found.spans) == len(found.a) == len(found.b)
+    assert np.isfinite(found.pearson)
+
+
+def merged(*merges: tuple[str, str]) -> fakes.TableModel:
+    return fakes.random_model(3, 257 + len(merges), tokenizer=fakes.byte_tokenizer(merges), bos_id=None)
+
+
+def test_different_vocabularies_are_compared_on_common_spans() -> None:
+    found = comparing.compare_models(merged(("a", "b")), merged(("b", "c")), "xabcy")
+    assert not found.shared_vocabulary
+    assert found.kl_ab is None
+    assert "different vocabularies" in found.kl_undefined_reason
+    assert found.span_texts() == ["x", "abc", "y"]
+    assert found.log_probs_a[1] == pytest.approx(found.a.log_probs[1] + found.a.log_probs[2])
+    assert found.ranges_b.tolist() == [[0, 1], [1, 3], [3, 4]]
+    assert np.isnan(found.log_probs_a[0])
+
+
+def assert_same_totals(found: ModelComparison) -> None:
+    """All predicted log-probability of a model is in its spans, but for those that begin the text."""
+    first = found.ranges_a[0, 1]
+    assert np.nansum(found.log_probs_a) == pytest.approx(np.nansum(found.a.log_probs[first:]))
+
+
+def test_smollm2_against_gpt2s_tokenizer(smollm2: LoadedModel, tiny_gpt2: LoadedModel) -> None:
+    text = "The capital of France is Paris, and the capital of Italy is Rome. ½ of 1,234 🙂"
+    found = comparing.compare_models(smollm2, tiny_gpt2, text)
+    assert found.kl_undefined_reason is not None
+    assert "".join(found.span_texts()) == text
+    assert_same_totals(found)
+    assert found.share_below > 0.8  # a trained model against random weights
+
+
+def test_kl_of_real_models_equals_the_plain_one(tiny_gpt2: LoadedModel) -> None:
+    other = moved_head(tiny_gpt2)
+    found = comparing.compare_models(tiny_gpt2, other, TEXT)
+    log_p = plain.score(tiny_gpt2, found.a.token_ids).all_log_probs.double()
+    log_q = plain.score(other, found.a.token_ids).all_log_probs.double()
+    np.testing.assert_allclose(found.kl_ab[1:], (log_p.exp() * (log_p - log_q)).sum(1), atol=1e-5)
+    np.testing.assert_array_equal(found.same_top1[1:], (log_p.argmax(1) == log_q.argmax(1)).numpy())
+
+
+def moved_head(model: LoadedModel) -> LoadedModel:
+    """The same network with a head that has moved a little."""
+    network = copy.deepcopy(model.network)
+    generator = torch.Generator().manual_seed(0)
+    head = network.get_output_embeddings()
+    with torch.no_grad():
+        head.weight += 0.3 * head.weight.std() * torch.randn(head.weight.shape, generator=generator)
+    return dataclasses.replace(model, network=network, revision="moved")
+
+
+def test_n_changed_out_of_range_is_refused() -> None:
+    with pytest.raises(ParameterError, match="n_changed is 300"):
+        comparing.compare_models(fakes.random_model(1), fakes.random_model(2), "ab", n_changed=300)
