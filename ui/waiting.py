@@ -2,6 +2,7 @@
 
 from html import escape
 from typing import TypeVar
+from zlib import crc32
 
 import streamlit as st
 
@@ -73,11 +74,11 @@ def describe(ahead: int, progress: Progress | None) -> tuple[str, float]:
 
 
 def _wait_in_view(ticket: Ticket[T], key: str) -> None:
-    slot = st.empty()
-    with slot.container(key="waiting"), st.container(horizontal=True, vertical_alignment="center"):
+    slot, name = st.empty(), f"waiting_{crc32(key.encode()):08x}"  # a page may wait for several things in one run
+    with slot.container(key=name), st.container(horizontal=True, vertical_alignment="center"):
         with st.container():
             line, bar = st.empty(), st.empty()
-        st.button("Stop", icon=":material/stop:", key="stop_waiting", on_click=_stop, args=(key,))
+        st.button("Stop", icon=":material/stop:", key=f"stop_{name}", on_click=_stop, args=(key,))
     while not ticket.wait(_POLL_S):
         text, share = describe(ticket.position, ticket.progress)
         line.html(f'<div role="status">{escape(text)}</div>')
