@@ -11,9 +11,11 @@ from engine.information.activations import Activations, Site, activation_steps
 from engine.measures.binning import BinRule, column_codes
 from engine.measures.checks import Floats, Ints, check_count
 from engine.model import LoadedModel
-from engine.steps import Progress, Steps
+from engine.steps import Progress, Steps, run
 
 MOST_NEURONS = 256
+SHUFFLES = 8
+"""Rounds averaged into the baseline of each pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class NeuronInformation:
 
     entropies (L, k): every kept neuron's, over `settings.bins` equal-width bins. The m paired neurons: `layers` (m,),
     `numbers` (m,), `values` (n, m), `information` (m, m) with entropies on the diagonal, `correlation` (m, m) NaN for a
-    constant neuron; `baseline` (m, m) is the information left after every neuron's tokens are shuffled: the bias.
+    constant neuron; `baseline` (m, m) is what is left of each pair when the tokens are shuffled, on average: its bias.
     `nearest_pairs` (s, 2) with `nearest` (s,) by scikit-learn's estimator, for a sample of pairs.
     """
 
@@ -58,9 +60,9 @@ class NeuronInformation:
 
     @property
     def above_baseline(self) -> Floats:
-        """Information less the mean shuffled baseline, (m, m); the diagonal is NaN. May be negative."""
+        """Information of each pair less its own baseline, (m, m); the diagonal is NaN. May be negative."""
         off = ~np.eye(len(self.layers), dtype=bool)
-        return np.asarray(np.where(off, self.information - self.baseline[off].mean(), np.nan))
+        return np.asarray(np.where(off, self.information - self.baseline, np.nan))
 
     @property
     def from_correlation(self) -> Floats:
@@ -94,8 +96,7 @@ def neuron_information_steps(model: LoadedModel, text: str, settings: Settings) 
     columns = taken.values[layers, :, numbers].T.astype(np.float64)  # (n, m)
     codes = column_codes(columns, settings.bins, settings.rule, allow_constant=True)
     information = yield from measures.pairwise_mutual_information_steps(codes, settings.bins)
-    shuffled = np.random.default_rng(settings.seed).permuted(codes, axis=0)
-    baseline = yield from measures.pairwise_mutual_information_steps(shuffled, settings.bins)
+    baseline = yield from _baseline_steps(codes, settings)
     pairs, nearest = yield from _nearest_steps(columns, settings)
     return NeuronInformation(
         model_title=taken.model_title,
@@ -125,6 +126,16 @@ def _entropy_steps(taken: Activations, settings: Settings) -> Steps[Floats]:
         counts = np.bincount(cells.ravel(), minlength=settings.bins * kept).reshape(kept, settings.bins)
         entropies[layer] = measures.entropy(counts / samples)
     return entropies
+
+
+def _baseline_steps(codes: Ints, settings: Settings) -> Steps[Floats]:
+    """Mean information (m, m) of the pairs once every neuron's tokens are shuffled by themselves."""
+    generator = np.random.default_rng(settings.seed)
+    total = np.zeros((codes.shape[1], codes.shape[1]))
+    for turn in range(SHUFFLES):
+        yield Progress("Shuffled baseline", turn, SHUFFLES, "rounds")
+        total += run(measures.pairwise_mutual_information_steps(generator.permuted(codes, axis=0), settings.bins))
+    return total / SHUFFLES
 
 
 def _chosen(taken: Activations, settings: Settings) -> tuple[Ints, Ints]:

@@ -127,4 +127,6 @@ def _below(p: measures.checks.Floats, q: measures.checks.Floats) -> None:
             "With φ(p) = Σ p ln p, the line of sight from Q to P: KL is how far the curve at P rises above the tangent "
             "at Q. The curve is convex, so the gap is never negative."
         )
-    st.latex(r"D(P\Vert Q)=\sum_x p(x)\,\ln\frac{p(x)}{q(x)}\;\ge 0,\qquad H(P,Q)=H(P)+D(P\Vert Q)")
+    left, right = st.columns(2, gap="large")
+    left.latex(r"D(P\Vert Q)=\sum_x p(x)\,\ln\frac{p(x)}{q(x)}\;\ge 0")
+    right.latex(r"H(P,Q)=H(P)+D(P\Vert Q)")

@@ -23,8 +23,8 @@ def show() -> None:
     model = sidebar.model_choice()
     parts.heading(
         "From KL to perplexity",
-        "A text is a P that is certain of each token: H(P) = 0, so cross-entropy is the KL itself, and e to its power "
-        "is the perplexity.",
+        "A text is a P that is certain of each token: H(P) = 0, so the cross-entropy H is the KL itself, and e^H the "
+        "perplexity.",
         "compare the four bars: the two right ones agree to the last digit, the two slips look plausible.",
     )
     text = composer.text_choice("Score")
@@ -68,10 +68,9 @@ def _chain(scores: TextScores) -> None:
             f"2^H beside natural logarithms is the common slip: {values[2]:,.1f} instead of {values[0]:,.1f} here. "
             "Base and unit go together."
         )
-    st.latex(
-        rf"H = {nats:.4f}\ \text{{nats}} = {bits:.4f}\ \text{{bits}},\qquad "
-        rf"e^{{{nats:.4f}}} = 2^{{{bits:.4f}}} = {values[0]:,.2f}"
-    )
+    left, right = st.columns(2, gap="large")
+    left.latex(rf"H(P,Q) = 0 + D(P\Vert Q) = {nats:.4f}\ \text{{nats}} = {bits:.4f}\ \text{{bits}}")
+    right.latex(rf"e^{{{nats:.4f}}} = 2^{{{bits:.4f}}} = {values[0]:,.2f}")
 
 
 @st.fragment

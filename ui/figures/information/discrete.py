@@ -40,7 +40,7 @@ def chain(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
     entropies = np.array([float(measures.entropy(p)), float(measures.entropy(q))])
     divergences = np.array([float(measures.kl_divergence(p, q)), float(measures.kl_divergence(q, p))])
     known = divergences[np.isfinite(divergences)]
-    edge = float((entropies + (known.max() if known.size else 0.0)).max()) * 1.15 + 0.1
+    edge = float((entropies + (known.max() if known.size else 0.0)).max()) * 1.3 + 0.1
     lengths = np.where(np.isfinite(divergences), divergences, edge - entropies)
     figure = go.Figure()
     figure.add_bar(

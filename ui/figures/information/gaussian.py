@@ -25,7 +25,7 @@ def densities(p: Gaussian, q: Gaussian, *, theme: Theme) -> go.Figure:
     top = float(max(density_p.max(), density_q.max()))
     figure.update_yaxes(range=[max(-1.2 * top, min(-0.1 * top, float(integrand.min()) * 1.1)), 1.25 * top])
     figure.add_hline(y=0, line={"color": colours.control, "width": 1})
-    return figure.update_layout(showlegend=True, legend={"x": 1, "xanchor": "right"})
+    return figure.update_layout(showlegend=True, legend={"y": -0.22, "yanchor": "top"})
 
 
 def three_ways(exact: tuple[float, float], sampled: tuple[Estimate, Estimate], *, theme: Theme) -> go.Figure:

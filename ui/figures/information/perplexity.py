@@ -52,7 +52,7 @@ def bases(names: Sequence[str], values: Sequence[float], right: Sequence[bool], 
     )  # fmt: skip
     title = "Two are the perplexity, two are a slip"
     base.styled(figure, theme=theme, title=title, x_title="log scale", height=230)
-    figure.update_xaxes(type="log", range=[0, np.log10(max(max(values), 10.0)) * 1.25])
+    figure.update_xaxes(type="log", dtick=1, range=[0, np.log10(max(max(values), 10.0)) * 1.25])
     return figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=colours.text)
 
 
