@@ -17,7 +17,7 @@ DEFAULT_MODEL = "smollm2-135m"
 
 # The hub's own rule: letters, digits, '-', '_' and '.', neither at the ends nor two in a row; an optional revision.
 _HUB_PART = r"(?!-|\.)(?!.*(?:--|\.\.))[\w.-]{1,96}(?<![-.])"
-_HUB_ID = re.compile(rf"({_HUB_PART}/{_HUB_PART})(?:@([\w./-]{{1,100}}))?", re.ASCII)
+_HUB_ID = re.compile(rf"({_HUB_PART}/{_HUB_PART})(?:@((?!.*\.\.)\w[\w./-]{{0,99}}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ModelSpec:
 
 
 def _gpt2(name: str, title: str, repo: str, revision: str, parameters: int, licence: str, note: str) -> ModelSpec:
-    return ModelSpec(name, title, "GPT-2", Hub(repo, revision), parameters, 1024, licence, note)
+    return ModelSpec(name, title, "GPT-2", Hub(repo, revision, old_id=name), parameters, 1024, licence, note)
 
 
 _GEMMA_WHEELS = (

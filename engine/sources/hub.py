@@ -1,23 +1,162 @@
-"""Models of the hub."""
+"""Models of the hub, in the hub library's own cache, so that what a person already has is here and is shared.
 
+The library lists the files and says where they lie; the bytes are fetched here, because the library throws away what
+it has when a connection is cut and does not check what it gets. `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HOME`
+and `HF_HUB_CACHE` apply.
+"""
+
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import UnreachableError
-from engine.sources.availability import Availability
+from engine.errors import ChecksumError, FetchError, UnsupportedModelError
+from engine.sources import hub_client, staging
+from engine.sources.availability import Availability, bytes_under
+from engine.sources.hub_client import RemoteFile
 from engine.sources.kinds import Hub
 from engine.steps import Progress, Steps
 
 if TYPE_CHECKING:
     from engine.registry import ModelSpec
 
+_WANTED_SUFFIXES = (".json", ".txt", ".model", ".jinja")
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
+
 
 def availability(spec: "ModelSpec", source: Hub, *, probe: bool) -> Availability:
-    """Whether the model is in the hub's cache on this machine."""
-    return Availability("fetchable", None, 0, "Not on this machine.")
+    """Whether the model is whole in the hub's cache on this machine; with `probe`, else what the hub says of it."""
+    path = directory(source)
+    if path is not None:
+        return Availability("here", path, bytes_under(path), "On this machine.")
+    if hub_client.is_offline():
+        return Availability("unreachable", None, 0, "Not on this machine, and HF_HUB_OFFLINE forbids to ask the hub.")
+    if probe:
+        return hub_client.ask(source)
+    if hub_client.known_unreachable():
+        return Availability("unreachable", None, 0, "Not on this machine, and the hub cannot be reached.")
+    size = f", about {staging.megabytes(4 * spec.parameters)}" if spec.parameters else ""
+    return Availability("fetchable", None, 0, f"Not on this machine: to be had from the hub{size}.")
+
+
+def directory(source: Hub) -> Path | None:
+    """The snapshot of the model in the cache, if it is whole."""
+    for repo in (source.repo, source.old_id):
+        folder = hub_client.repo_folder(repo) if repo else None
+        commit = _commit(folder, source.revision) if folder else None
+        if folder and commit and _is_whole(folder / "snapshots" / commit):
+            return folder / "snapshots" / commit
+    return None
+
+
+def _commit(folder: Path, revision: str) -> str | None:
+    if (folder / "snapshots" / revision).is_dir():
+        return revision
+    try:
+        return (folder / "refs" / revision).read_text().strip()
+    except OSError:
+        return None
+
+
+def _is_whole(snapshot: Path) -> bool:
+    has_tokenizer = any((snapshot / name).is_file() for name in _TOKENIZER_FILES)
+    if not has_tokenizer or not (snapshot / "config.json").is_file():
+        return False
+    try:
+        index = json.loads((snapshot / "model.safetensors.index.json").read_bytes())
+        shards = set(index["weight_map"].values())
+    except (OSError, ValueError, KeyError):
+        shards = {"model.safetensors"}
+    return all((snapshot / name).is_file() for name in shards)
 
 
 def fetch_steps(spec: "ModelSpec", source: Hub) -> Steps[Path]:
-    """Download."""
+    """Fetch what is missing of the model; what an earlier try has already fetched is not asked for again.
+
+    Raises
+    ------
+    UnreachableError, AccessError, UnknownModelError
+        As the hub answers, or does not.
+    UnsupportedModelError
+        Where the repository has no safetensors.
+    ChecksumError
+        Where a file is not what the hub says it is; it is deleted.
+    FetchError
+        Where the connection is cut; what has come stays for the next try.
+    StorageError
+        Where the disk is too full.
+    """
+    path = directory(source)
+    if path is not None:
+        return path
     yield Progress(f"Asking the hub for {spec.title}")
-    raise UnreachableError("The hub cannot be reached.")
+    listing = hub_client.list_files(source)
+    names = wanted(listing.names, source.repo)
+    lock = hub_client.lock(source.repo)
+    yield from staging.acquire(lock)
+    try:
+        yield from _fetch_all(spec, source, listing.commit, names)
+    finally:
+        lock.release()
+    path = directory(source)
+    if path is None:
+        raise FetchError(f"The hub's copy of {spec.title} is incomplete: it lacks a tokenizer, config.json or weights.")
+    return path
+
+
+def wanted(names: tuple[str, ...], repo: str) -> list[str]:
+    """The files of a repository that loading needs, the small ones first.
+
+    Examples
+    --------
+    >>> wanted(("model.safetensors", "config.json", "pytorch_model.bin", "onnx/config.json"), "org/name")
+    ['config.json', 'model.safetensors']
+    """
+    top = [name for name in names if "/" not in name]
+    if "model.safetensors.index.json" in top:
+        weights = [name for name in top if name.startswith("model-") and name.endswith(".safetensors")]
+    else:
+        weights = [name for name in top if name == "model.safetensors"]
+    if not weights:
+        raise UnsupportedModelError(
+            f"{repo} has no weights as safetensors, and no other format is read. "
+            "Choose another repository of the same model, or convert it."
+        )
+    return sorted(name for name in top if name.endswith(_WANTED_SUFFIXES)) + sorted(weights)
+
+
+def _fetch_all(spec: "ModelSpec", source: Hub, commit: str, names: list[str]) -> Steps[None]:
+    folder = hub_client.repo_folder(source.repo)
+    files = []
+    for name in names:
+        if not (folder / "snapshots" / commit / name).is_file():
+            files.append(hub_client.look_up(source.repo, commit, name))
+            yield Progress(f"Asking the hub for {spec.title}", len(files), len(names), "files")
+    total = sum(file.size for file in files)
+    blobs = folder / "blobs"
+    missing = sum(file.size for file in files if not (blobs / file.etag).is_file())
+    with staging.storage_errors(blobs / "blob", missing):
+        blobs.mkdir(parents=True, exist_ok=True)
+        staging.require_free(blobs, missing)
+        done = 0
+        for file in files:
+            yield from _fetch_one(spec, file, blobs, done, total)
+            hub_client.link(source.repo, commit, file)
+            done += file.size
+        hub_client.remember_revision(folder, source.revision, commit)
+
+
+def _fetch_one(spec: "ModelSpec", file: RemoteFile, blobs: Path, done: int, total: int) -> Steps[None]:
+    """Fetch a file's bytes into the cache's blob of its name, going on where an earlier try stopped."""
+    blob = blobs / file.etag
+    if blob.is_file():
+        return
+    part = blobs / f"{file.etag}.logitscope-part"
+    for position in hub_client.download(file, part):
+        yield Progress(f"Downloading {spec.title}", done + position, total, "bytes")
+    if not hub_client.matches(part, file):
+        part.unlink()
+        raise ChecksumError(
+            f"{file.name} of {spec.title} arrived damaged: its checksum is not the one the hub states. "
+            "It was deleted; fetch again to get it anew."
+        )
+    part.replace(blob)

@@ -51,10 +51,14 @@ class Wheels:
 
 @dataclass(frozen=True)
 class Hub:
-    """A repository of the hub at a revision (a commit hash where it is pinned, else a branch)."""
+    """A repository of the hub at a revision (a commit hash where it is pinned, else a branch).
+
+    `old_id` is the id it had before the hub moved it to an organisation; a cache may still have it under that name.
+    """
 
     repo: str
     revision: str = "main"
+    old_id: str | None = None
 
 
 @dataclass(frozen=True)

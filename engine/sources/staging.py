@@ -36,7 +36,7 @@ def make_directory(target: Path, needed_bytes: int, fill: Callable[[Path], Steps
     with storage_errors(target, needed_bytes):
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(target.parent / f".{target.name}.lock", thread_local=False)
-        yield from _acquire(lock)
+        yield from acquire(lock)
         try:
             if not target.is_dir():
                 yield from _fill_and_rename(target, needed_bytes, fill)
@@ -45,7 +45,8 @@ def make_directory(target: Path, needed_bytes: int, fill: Callable[[Path], Steps
     return target
 
 
-def _acquire(lock: FileLock) -> Steps[None]:
+def acquire(lock: FileLock) -> Steps[None]:
+    """Take `lock`, saying so while another process has it."""
     while True:
         try:
             lock.acquire(timeout=_LOCK_POLL_SECONDS)
