@@ -61,7 +61,7 @@ class Strip {
     this.initial = names.includes(first.colour) ? first : { ...first, colour: names[0] };
     if (!this.view) this.view = readUrl(this.options.url, this.initial, names);
     if (!names.includes(this.view.colour)) this.view = { ...this.view, colour: names[0], limits: null };
-    if (another) { this.pins = []; this.built = null; }
+    if (another) [this.pins, this.built, this.told] = [[], null, null];
   }
 
   look(view) {
@@ -380,12 +380,12 @@ class Strip {
     const units = detail.highlight.map((token) => this.unitOf[token]).filter((i) => i !== undefined);
     units.forEach((i) => this.units[i].span.classList.add("marked"));
     const { selected } = detail;
-    if (selected != null && selected in this.unitOf && !this.pins.includes(selected) && detail.selectedSeen !== selected) {
+    if (selected !== this.told && selected != null && selected in this.unitOf && !this.pins.includes(selected)) {
       this.pins.push(selected);
       this.drawPins();
       units.push(this.unitOf[selected]);
     }
-    detail.selectedSeen = selected;
+    this.told = selected; // told once: closing the card is the reader's right
     const first = Math.min(...units);
     if (this.options.max_height && Number.isFinite(first)) this.scrollInside(first);
   }

@@ -43,8 +43,9 @@ class Toolbar {
     const gradient = make("span", "gradient");
     const stops = PALETTE[theme][value.ramp];
     gradient.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
+    const decimals = Math.max(2, 2 - Math.floor(Math.log10(limits[1] - limits[0] || 1)));
     const inputs = limits.map((limit, end) =>
-      this.number(limit, `${end ? "Highest" : "Lowest"} ${value.label}${value.unit && `, ${value.unit}`}`, (entered) => {
+      this.number(+limit.toFixed(Math.min(decimals, 20)), `${end ? "Highest" : "Lowest"} ${value.label}${value.unit && `, ${value.unit}`}`, (entered) => {
         const next = limits.map((old, i) => (i === end ? entered : value.ramp === "diverging" ? -entered : old));
         return next[0] < next[1] && this.change({ limits: next });
       }));
@@ -88,7 +89,7 @@ class Toolbar {
   // A number that can be written over; what cannot be used is put back.
   number(value, label, use) {
     const input = make("input", "number");
-    const shown = String(+value.toPrecision(3)).replace("-", "−");
+    const shown = String(value || 0).replace("-", "−");
     input.value = shown;
     input.inputMode = "decimal";
     input.autocomplete = "off";

@@ -19,7 +19,8 @@ options = {"height": int(query["height"]) if "height" in query else "content", "
 
 if kind == "scores":
     data = strip.payload(readings.reading(text, shift=int(shift)))
-    events = ui_strip.token_strip(data, key="strip", highlight=marked, **options)
+    selected = int(query["selected"]) if "selected" in query else None
+    events = ui_strip.token_strip(data, key="strip", highlight=marked, selected=selected, **options)
 elif kind == "pair":
     both = readings.comparison(text)
     for side in ("a", "b"):

@@ -67,7 +67,7 @@ def test_cells_show_the_text_and_the_first_token_stays_without_colour(page: Page
     # Stored as 0 it would be the largest log-probability; the scale ends at the largest real one instead.
     assert ENGLISH.log_probs[1:].max() < -0.5
     expect(page.get_by_label("Highest Log-probability, nats")).to_have_value("−0.55")
-    expect(page.get_by_label("Lowest Log-probability, nats")).to_have_value("−11.2")
+    expect(page.get_by_label("Lowest Log-probability, nats")).to_have_value("−11.15")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -268,6 +268,17 @@ def test_python_marks_tokens_without_sending_the_text_again(open_page: OpenPage,
         page.get_by_role("option", name="7", exact=True).click()
     expect(page.locator(".tokens .marked")).to_have_text("\u00a0word7")
     assert 0 < sum(n_bytes) < 60_000
+
+
+def test_python_can_pin_a_token_and_a_person_can_close_it(open_page: OpenPage, rerun: Rerun) -> None:
+    page = open_page("/?selected=5")
+    expect(page.locator(".pins .title")).to_have_text("␣analysis")
+    with rerun(page):
+        page.get_by_role("button", name="Close the card of analysis").click()
+    with rerun(page):
+        page.get_by_label("Shift").fill("2")
+        page.get_by_label("Shift").press("Enter")
+    expect(page.locator(".pins .card")).to_have_count(0)
 
 
 def test_address_keeps_the_view_beside_streamlits_own_parameters(open_page: OpenPage, rerun: Rerun) -> None:

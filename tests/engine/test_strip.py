@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import cells, strip
+from engine import strip
 from tests import readings
 
 TEXTS = [name for name in readings.TEXTS if name != "huge"]
@@ -36,14 +36,6 @@ def test_tokens_of_one_character_make_one_cell() -> None:
     assert cell_texts(data) == ["hi", " ", "😀", "!"]
     assert data["cell"] == [0, 1, 2, 4]
     assert [data["strings"][at] for at in data["token"]][2:4] == ["⟨F0 9F⟩", "⟨98 80⟩"]
-
-
-@pytest.mark.parametrize("character", ["👍🏽", "👩\u200d🚀", "e\u0301", "❤\ufe0f", "कि"])
-def test_what_is_drawn_as_one_character_is_one_cell(character: str) -> None:
-    spans = np.array([[i, i + 1] for i in range(len(character) + 2)])
-    text = f"a{character}b"
-    starts = cells.cell_starts(text, spans, list(range(len(text))))
-    assert cells.cell_texts(text, spans, [*starts, len(text)]) == ["a", character, "b"]
 
 
 def test_payload_is_plain_json_with_null_where_nothing_was_predicted() -> None:
@@ -87,31 +79,6 @@ def test_signature_follows_the_cells_and_nothing_else() -> None:
 
     assert signature("a b") == signature("a b", shift=3)
     assert signature("a b") != signature("a c")
-
-
-@pytest.mark.parametrize(
-    ("pieces", "words"),
-    [
-        ([], []),
-        (["Hello"], ["Hello"]),
-        (["The", " hea", "t", "map"], ["The", " heatmap"]),
-        (["end", ".", " Next"], ["end.", " Next"]),
-        (["a", "\n", "\n", "b"], ["a", "\n", "\n", "b"]),
-        (["  ", "if", " x", ":"], ["  ", "if", " x:"]),
-        (["well ", "then"], ["well ", "then"]),
-        (["日", "本", "語"], ["日", "本", "語"]),
-        (["コ", "ードは", " ok"], ["コ", "ードは", " ok"]),
-        ([" شك", "را"], [" شكرا"]),
-    ],
-)
-def test_words_are_what_stands_between_white_space(pieces: list[str], words: list[str]) -> None:
-    starts = cells.word_starts(pieces)
-    assert ["".join(pieces[start:stop]) for start, stop in pairwise([*starts, len(pieces)])] == words * bool(pieces)
-
-
-def test_code_is_monospaced_and_prose_is_not() -> None:
-    assert strip.payload(readings.reading(readings.CODE))["monospace"]
-    assert not strip.payload(readings.reading(readings.ENGLISH))["monospace"]
 
 
 def test_comparison_carries_both_models_and_the_divergences() -> None:
