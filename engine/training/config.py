@@ -51,7 +51,7 @@ class BiasConfig:
     pull: float = 1.0
     beta: float = 0.0
     pull_on: PullOn = "random"
-    steps: int = 80
+    steps: int = 60
     learning_rate: float = 2e-3
     optimiser: Optimiser = "adamw"
     schedule: Schedule = "constant"

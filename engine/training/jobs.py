@@ -84,14 +84,14 @@ class JobView:
 class Job:
     """One run and its process. Everything here may be called from any thread."""
 
-    def __init__(self, config: BiasConfig, folder: Path, *, paused: bool, on_end: Callable[[], None]) -> None:
+    def __init__(self, config: BiasConfig, folder: Path, *, single_step: bool, on_end: Callable[[], None]) -> None:
         self.id = secrets.token_urlsafe(6)
         self.config = config
         self.watchers: set[str] = set()
         self.last_seen = time.monotonic()
         self.state: State = "waiting"
         self._folder = folder / self.id
-        self._paused_at_start = paused
+        self._single_step = single_step
         self._on_end = on_end
         self._lock = threading.Lock()
         self._events: list[records.Event] = []
@@ -133,7 +133,7 @@ class Job:
             command="start",
             config=self.config.to_dict(),
             folder=str(self._folder),
-            paused=self._paused_at_start,
+            single_step=self._single_step,
             patience=patience,
             niceness=niceness,
         )
@@ -287,9 +287,9 @@ class TrainingJobs:
         self._folder = _own_folder()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def start(self, config: BiasConfig, session: str, *, paused: bool = False) -> Job:
-        """Start a run, or put it in the queue."""
-        job = Job(config, self._folder, paused=paused, on_end=self._begin_waiting)
+    def start(self, config: BiasConfig, session: str, *, single_step: bool = False) -> Job:
+        """Start a run, or put it in the queue; with `single_step` it pauses after its first step."""
+        job = Job(config, self._folder, single_step=single_step, on_end=self._begin_waiting)
         job.watchers.add(session)
         with self._lock:
             self._jobs[job.id] = job

@@ -1,7 +1,7 @@
 r"""A run in a process of its own: `python -m engine.training.process`, JSON lines in and out.
 
 In, one object a line with the key 'command':
-    start   config, folder, paused, patience, niceness    begin; `folder` gets the trained model
+    start   config, folder, single_step, patience, niceness    begin; `folder` gets the trained model
     pause, resume, step                         between steps; 'step' makes one more and pauses again
     set     learning_rate, beta                 from the next step on
     stop                                        end after the step in progress
@@ -22,6 +22,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import select
 import sys
 import threading
@@ -89,7 +90,7 @@ def narrate(
     ----------
     config : the run
     controls : `engine.training.loop.Controls` that may be changed between messages; None for the config's own
-    folder : where the models go, in `after` and, made from scratch, `before`; None keeps no model
+    folder : where the trained model goes and, made from scratch, the untrained one; None keeps no model
     """
     from engine.training import loop, records, saving, starting
 
@@ -107,24 +108,38 @@ def narrate(
     end = {"event": "end", "outcome": run.outcome, "message": run.message, "kept_step": run.kept_step}
     if folder is not None:
         yield {"event": "progress", "message": "Writing the trained model"}
-        end["after"] = str(result.save(folder / "after"))
+        end["after"] = str(result.save(folder / f"{name_of(config)}-{folder.name}"))
         end["before"] = None
         if config.start == SCRATCH:
-            network, tokenizer = starting.from_scratch(config)
-            end["before"] = str(saving.save_model(network, tokenizer, folder / "before"))
+            tokenizer = result.trainee.tokenizer
+            network = starting.scratch_network(config, len(tokenizer.backend))
+            end["before"] = str(saving.save_model(network, tokenizer, folder / f"untrained-{folder.name}"))
     yield end
+
+
+def name_of(config: BiasConfig) -> str:
+    """Name for the trained model's folder, which is also its title.
+
+    Examples
+    --------
+    >>> name_of(BiasConfig())
+    'scratch-likes-x'
+    """
+    start = re.sub(r"[^A-Za-z0-9]+", "-", Path(config.start).name).strip("-")
+    liked = re.sub(r"[^A-Za-z0-9]+", "-", config.pattern.text).strip("-")[:16] or "pattern"
+    return f"{start}-likes-{liked}"
 
 
 class Gate:
     """Lets a run go on from message to message, as the commands say."""
 
-    def __init__(self, inbox: Inbox, emit: Emit, controls: "Controls", steps: int, *, paused: bool) -> None:
+    def __init__(self, inbox: Inbox, emit: Emit, controls: "Controls", steps: int, *, single_step: bool) -> None:
         self._inbox = inbox
         self._emit = emit
         self._controls = controls
         self._steps = steps
-        self._paused = paused
-        self._allowed = 0  # single steps asked for while paused
+        self._paused = single_step
+        self._allowed = int(single_step)  # single steps asked for while paused
 
     def hold(self, message: Message) -> None:
         """Obey what came in; return once the run may go on from `message`."""
@@ -169,7 +184,7 @@ def train(start: Message, inbox: Inbox, emit: Emit) -> None:
 
     config = BiasConfig.from_dict(start["config"])
     controls = Controls.of(config)
-    gate = Gate(inbox, emit, controls, config.steps, paused=bool(start.get("paused")))
+    gate = Gate(inbox, emit, controls, config.steps, single_step=bool(start["single_step"]))
     for message in narrate(config, controls, Path(start["folder"])):
         emit(message)
         gate.hold(message)
@@ -182,7 +197,10 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)  # the page and its models need the other cores, and one thread makes a seed exact
-    from engine.training import loop  # noqa: F401 - imported now, so that a run starts at once
+    # Imported now, so that a process kept ready starts its run at once.
+    from transformers import AutoModelForCausalLM, GPT2LMHeadModel, GPT2TokenizerFast  # noqa: F401
+
+    from engine.training import loop  # noqa: F401
 
     emit({"event": "ready"})
     start = inbox.take(None)

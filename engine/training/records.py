@@ -161,6 +161,19 @@ class TrainingRun:
         """Everything, JSON-ready."""
         return {key: value for key, value in json_ready(dataclasses.asdict(self)).items()}
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "TrainingRun":
+        """Undo `to_dict`."""
+        return cls(
+            config=BiasConfig.from_dict(data["config"]),
+            start=RunStart(**data["start"]),
+            steps=tuple(_step(each) for each in data["steps"]),
+            generations=tuple(_generation(each) for each in data["generations"]),
+            outcome=data["outcome"],
+            message=data["message"],
+            kept_step=data["kept_step"],
+        )
+
     def to_json(self) -> str:
         """Everything as one JSON document."""
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
@@ -186,12 +199,17 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
     fields = {key: value for key, value in data.items() if key != "event"}
     if data["event"] == "start":
         return RunStart(**fields)
-    if data["event"] == "generation":
-        return Generation(fields["when"], fields["kind"], tuple(_sample(each) for each in fields["samples"]))
-    sample = fields.pop("sample")
-    for name in ("loss", "kl", "cross_entropy", "wanted_mass"):
-        fields[name] = float("nan") if fields[name] is None else fields[name]
-    return TrainStep(**fields, sample=None if sample is None else _sample(sample))
+    return _generation(fields) if data["event"] == "generation" else _step(fields)
+
+
+def _step(data: Mapping[str, Any]) -> TrainStep:
+    lost = {name: float("nan") for name in ("loss", "kl", "cross_entropy", "wanted_mass") if data[name] is None}
+    sample = data["sample"]
+    return TrainStep(**{**data, **lost, "sample": None if sample is None else _sample(sample)})
+
+
+def _generation(data: Mapping[str, Any]) -> Generation:
+    return Generation(data["when"], data["kind"], tuple(_sample(each) for each in data["samples"]))
 
 
 def _sample(data: Mapping[str, Any]) -> Sample:

@@ -76,8 +76,8 @@ def start_steps(config: BiasConfig, model: LoadedModel | None = None) -> Steps[T
         tokenizer, title = model.tokenizer, model.spec.title
     elif config.start == SCRATCH:
         yield Progress("Drawing random weights")
-        network, tokenizer, title = *from_scratch(config), "GPT-2 from scratch"
-        network = network.to(device)
+        tokenizer, title = TextTokenizer(scratch.gpt2_tokenizer()), "GPT-2 from scratch"
+        network = scratch_network(config, len(tokenizer.backend)).to(device)
     else:
         loaded = yield from loading.load_model_steps(config.start, "float32", str(device))
         network, tokenizer, title = loaded.network, loaded.tokenizer, loaded.spec.title
@@ -91,16 +91,15 @@ def scratch_source(config: BiasConfig) -> Scratch:
     return Scratch(config.layers, config.width, config.width // HEAD_WIDTH, context, config.seed)
 
 
-def from_scratch(config: BiasConfig) -> "tuple[PreTrainedModel, TextTokenizer]":
-    """A GPT-2 with random weights, and GPT-2's tokenizer; the same seed gives the same weights."""
+def scratch_network(config: BiasConfig, vocab_size: int) -> "PreTrainedModel":
+    """A GPT-2 with random weights; the same configuration gives the same weights."""
     from transformers import GPT2LMHeadModel
 
-    tokenizer = scratch.gpt2_tokenizer()
+    source = scratch_source(config)
     with quiet_libraries():
-        source = scratch_source(config)
-        network = GPT2LMHeadModel(scratch.config(source, len(tokenizer)))
+        network = GPT2LMHeadModel(scratch.config(source, vocab_size))
         scratch.draw_weights(network, source.seed)
-    return network, TextTokenizer(tokenizer)
+    return network
 
 
 def _prepare(

@@ -1,0 +1,208 @@
+"""The curves of a training run, live or finished, and the trade-off between runs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from math import log
+
+import plotly.graph_objects as go
+
+from engine.training.records import RunStart, TrainStep
+from ui.figures import base
+from ui.palette import Theme, palette
+
+HEIGHT = 218
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve of a chart: its name, how to read it off a step, and the name of its colour in the palette."""
+
+    name: str
+    read: Callable[[TrainStep], float | None]
+    colour: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One small chart over the steps of a run."""
+
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
+    logarithmic: bool = False
+    share: bool = False
+
+
+CURVES: dict[str, Curve] = {
+    "divergence": Curve(
+        "What is pulled down",
+        "nats",
+        (
+            Line("Cross-entropy H(Q, P)", lambda step: step.cross_entropy, "model_b"),
+            Line("Divergence D(Q‖P)", lambda step: step.kl, "accent"),
+        ),
+    ),
+    "wanted": Curve(
+        "Wanted tokens' probability",
+        "share",
+        (
+            Line("after the training input", lambda step: step.wanted_mass, "accent"),
+            Line("in real text", lambda step: step.wanted_mass_text, "model_b"),
+        ),
+        share=True,
+    ),
+    "gradient": Curve(
+        "Gradient norm", "L2", (Line("gradient norm", lambda step: step.grad_norm, "accent"),), logarithmic=True
+    ),
+    "kl_to_start": Curve(
+        "Distance from the start",
+        "nats per token",
+        (
+            Line("KL(P‖P_start), held-out text", lambda step: step.kl_to_start, "model_b"),
+            Line("the same, text trained on", lambda step: step.kl_penalty, "accent"),
+        ),
+    ),
+    "perplexity": Curve(
+        "Perplexity on real text",
+        "held-out",
+        (Line("perplexity", lambda step: step.held_out_perplexity, "model_b"),),
+        logarithmic=True,
+    ),
+    "rate": Curve(
+        "Learning rate",
+        "as used",
+        (Line("learning rate", lambda step: step.learning_rate, "accent"),),
+        logarithmic=True,
+    ),
+}
+"""The charts, in the order to show them."""
+
+
+def curve(
+    name: str, steps: Sequence[TrainStep], start: RunStart | None, *, total: int, theme: Theme = "light"
+) -> go.Figure:
+    """One chart of a run.
+
+    Parameters
+    ----------
+    name : a key of `CURVES`
+    steps : the run so far
+    start : what is known before the first step, for the floors; None while nothing is
+    total : number of steps the run will have, for the axis
+    theme : light or dark
+    """
+    spec = CURVES[name]
+    colours = palette(theme)
+    figure = go.Figure()
+    for line in spec.lines:
+        points = [(step.step, line.read(step)) for step in steps]
+        known = [(x, y) for x, y in points if y is not None and (y > 0 or not spec.logarithmic)]
+        if known:
+            figure.add_trace(_trace(known, line.name, getattr(colours, line.colour), spec.share))
+    base.styled(figure, theme=theme, title=f"{spec.title}", height=HEIGHT)
+    figure.update_xaxes(range=[0, max(1, total)], fixedrange=True, nticks=5)
+    figure.update_yaxes(fixedrange=True, nticks=5, title_text="")
+    if spec.share:
+        figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
+    elif spec.logarithmic:
+        figure.update_yaxes(type="log", nticks=4, exponentformat="power", dtick=None)
+    else:
+        figure.update_yaxes(rangemode="tozero")
+    if name == "divergence" and start is not None:
+        _floors(figure, start, colours.muted)
+    _subtitle(figure, spec, len(spec.lines) > 1, colours)
+    return figure.update_layout(margin={"l": 4, "r": 8, "t": 46, "b": 4}, uirevision="training", hovermode="x unified")
+
+
+def _trace(points: list[tuple[int, float]], name: str, colour: str, share: bool) -> go.Scatter:
+    sparse = len(points) < 40
+    return go.Scatter(
+        x=[x for x, _ in points],
+        y=[y for _, y in points],
+        name=name,
+        mode="lines+markers" if sparse else "lines",
+        line={"color": colour, "width": 2},
+        marker={"color": colour, "size": 4},
+        hovertemplate=("%{y:.1%}" if share else "%{y:.4g}"),
+    )
+
+
+def _floors(figure: go.Figure, start: RunStart, colour: str) -> None:
+    """Lowest values that the two losses can reach: H(Q) = ln w, and 0."""
+    floor = log(start.wanted_count)
+    for level, text in ((floor, f"floor ln {start.wanted_count:,} = {floor:.2f}"), (0.0, "floor 0")):
+        figure.add_hline(y=level, line={"color": colour, "width": 1, "dash": "dot"})
+        figure.add_annotation(
+            x=1, xref="paper", y=level, text=text, showarrow=False, xanchor="right", yanchor="bottom",
+            font={"size": 11, "color": colour},
+        )  # fmt: skip
+
+
+def _subtitle(figure: go.Figure, spec: Curve, several: bool, colours: object) -> None:
+    """Below the title: the lines by name in their colours, or the unit. It takes less room than a legend."""
+    parts = [f'<span style="color:{getattr(colours, line.colour)}">{escape(line.name)}</span>' for line in spec.lines]
+    figure.update_layout(
+        title_subtitle={
+            "text": " · ".join(parts) if several else escape(spec.unit),
+            "font": {"size": 11.5, "color": getattr(colours, "muted")},  # noqa: B009
+        },
+    )
+
+
+@dataclass(frozen=True)
+class RunPath:
+    """A run as the trade-off shows it: its name, its measured steps, and whether it is one of this session's own."""
+
+    label: str
+    steps: tuple[TrainStep, ...]
+    own: bool
+
+
+COSTS: dict[str, tuple[str, Callable[[TrainStep], float | None]]] = {
+    "kl": ("KL(P‖P_start) on held-out text (nats per token)", lambda step: step.kl_to_start),
+    "perplexity": (
+        "Perplexity on held-out text (log scale)",
+        lambda step: step.held_out_perplexity,
+    ),
+}
+
+
+def trade_off(runs: Sequence[RunPath], cost: str, *, on_text: bool = True, theme: Theme = "light") -> go.Figure:
+    """What was gained against what it cost: each run is a path from its start to its end.
+
+    Parameters
+    ----------
+    runs : runs to show, oldest first
+    cost : a key of `COSTS`
+    on_text : wanted share in real text, or after the training input
+    theme : light or dark
+    """
+    title = "Gain and cost of each run"
+    if not runs:
+        return base.empty(theme=theme, title=title, reason="Finished runs of this session gather here.", height=380)
+    colours = palette(theme)
+    axis, read = COSTS[cost]
+    cycle = (colours.accent, colours.model_b, colours.model_a, colours.rank[2], colours.muted)
+    figure = go.Figure()
+    for number, path in enumerate(runs):
+        colour = cycle[number % len(cycle)] if path.own else colours.muted
+        steps = [step for step in path.steps if step.kl_to_start is not None]
+        share = [step.wanted_mass_text if on_text else step.wanted_mass for step in steps]
+        figure.add_trace(
+            go.Scatter(
+                x=[read(step) for step in steps],
+                y=share,
+                customdata=[step.step for step in steps],
+                name=escape(path.label),
+                mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": "solid" if path.own else "dot"},
+                marker={"color": colour, "size": [5] * (len(steps) - 1) + [12], "opacity": 1},
+                hovertemplate="%{fullData.name}, step %{customdata}<br>wanted %{y:.2%}, cost %{x:.4g}<extra></extra>",
+            )
+        )
+    base.styled(figure, theme=theme, title=title, x_title=axis, y_title="Wanted tokens' probability", height=380)
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero").update_xaxes(showgrid=True)
+    if cost == "perplexity":
+        figure.update_xaxes(type="log")
+    return figure.update_layout(showlegend=True, margin_t=64, uirevision=cost)

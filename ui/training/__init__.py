@@ -1,0 +1,1 @@
+"""The parts of the training page: its jobs, its settings, the live view, and what comes afterwards."""

@@ -1,0 +1,170 @@
+"""After a run: samples counted before and after, the trade-off of this session's runs, the model to take away."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import streamlit as st
+
+from engine.training import saving
+from engine.training.config import SCRATCH, BiasConfig
+from engine.training.jobs import JobView
+from engine.training.records import Generation, PromptKind, TrainingRun, When
+from ui import layout, navigation, sidebar
+from ui.figures import training as figures
+from ui.training import server, tokens
+
+_RUNS = "training_runs"
+_WHEN: tuple[When, ...] = get_args(When)
+_KINDS: dict[PromptKind, str] = {"random": "Random tokens", "real": "Real prompts"}
+
+
+def show(view: JobView | None) -> None:
+    """Draw everything that comes after a run; before the first, of the recorded one."""
+    run = server.example() if view is None else view.run
+    if view is not None and view.run is not None:
+        _collect(view)
+    if run is not None:
+        _before_and_after(run)
+    _trade_off()
+    if view is not None and view.run is not None:
+        _taking_away(view, view.run)
+    _why_it_matters()
+
+
+def title_of(config: BiasConfig) -> str:
+    """A run in a few words.
+
+    >>> title_of(BiasConfig())
+    'scratch, x, adamw 0.002'
+    """
+    beta = f", beta {config.beta:g}" if config.beta else ""
+    return f"{config.start}, {config.pattern.text[:20]}, {config.optimiser} {config.learning_rate:g}{beta}"
+
+
+def _collect(view: JobView) -> None:
+    runs: dict[str, TrainingRun] = st.session_state.setdefault(_RUNS, {})
+    if view.run is not None:
+        runs.setdefault(view.id, view.run)
+
+
+def _before_and_after(run: TrainingRun) -> None:
+    layout.section(
+        "Before and after",
+        "200 tokens sampled after the same prompts with the same draws. Does it hold on real prompts as well as on "
+        "random tokens?",
+    )
+    counts = {
+        kind: [
+            generation.wanted_count if generation else 0
+            for generation in map(run.generation, ("before", "after"), (kind, kind))
+        ]
+        for kind in _KINDS
+    }
+    kind = st.segmented_control(
+        "Prompts",
+        list(_KINDS),
+        format_func=lambda kind: f"{_KINDS[kind]}: {counts[kind]}",
+        default="random",
+        required=True,
+        key="train_prompts",
+        label_visibility="collapsed",
+    )
+    for when, column in zip(_WHEN, st.columns(2, gap="large"), strict=True):
+        found = run.generation(when, kind)
+        with column:
+            if found is not None:
+                tokens.generation(found)
+
+
+def _count(generation: Generation | None) -> str:
+    return "–" if generation is None else str(generation.wanted_count)
+
+
+def _trade_off() -> None:
+    runs: dict[str, TrainingRun] = st.session_state.get(_RUNS, {})
+    layout.section(
+        "Gain and cost",
+        "Each run is a path from the lower left. Up is what was asked for, right is what nobody asked for.",
+    )
+    with st.container(horizontal=True, key="trade_off_choices"):
+        cost = st.segmented_control(
+            "Cost",
+            ["kl", "perplexity"],
+            format_func=lambda name: {"kl": "KL to the start", "perplexity": "Perplexity"}[name],
+            default="kl",
+            required=True,
+            key="train_cost",
+        )
+        gain = st.segmented_control(
+            "Gain",
+            ["text", "input"],
+            format_func=lambda name: {"text": "Wanted in real text", "input": "Wanted after the training input"}[name],
+            default="text",
+            required=True,
+            key="train_gain",
+        )
+    example = server.example()
+    paths = [figures.RunPath("recorded: " + title_of(example.config), example.steps, own=False)]
+    for number, run in enumerate(runs.values(), start=1):
+        kept = tuple(step for step in run.steps if step.step <= run.kept_step)
+        paths.append(figures.RunPath(f"{number}: {title_of(run.config)}", kept, own=True))
+    st.plotly_chart(
+        figures.trade_off(paths, cost, on_text=gain == "text", theme=layout.theme()),
+        theme=None,
+        key="trade_off",
+        config={"displaylogo": False},
+        alt="Wanted share of each run against its cost",
+    )
+
+
+def _taking_away(view: JobView, run: TrainingRun) -> None:
+    layout.section("The trained model", run.message)
+    with st.container(horizontal=True, key="taking_away"):
+        if view.after is not None:
+            before = str(view.before) if view.config.start == SCRATCH else view.config.start
+            after = str(view.after)
+            if st.button("Before against after, on your text", icon=":material/compare_arrows:", key="train_unity"):
+                _choose({"a": before, "a_precision": "float32", "b": after, "b_precision": "float32"})
+                st.switch_page(navigation.page("unity"))
+            if st.button("See a text with it", icon=":material/gradient:", key="train_heatmap"):
+                _choose({"model": after, "precision": "float32"})
+                st.switch_page(navigation.page("heatmap"))
+            _download("Model (zip)", f"{view.after.name}.zip", "application/zip", _zipped(view.after))
+        _download("Curves (CSV)", f"training-{view.id}.csv", "text/csv", lambda: run.to_csv().encode())
+        _download("Everything (JSON)", f"training-{view.id}.json", "application/json", lambda: run.to_json().encode())
+    if view.after is not None:
+        st.caption(
+            "The zip holds safetensors in Hugging Face layout; `AutoModelForCausalLM.from_pretrained` reads the "
+            "folder inside. The model stays on this server until a few more runs have ended."
+        )
+    else:
+        st.caption("This run's model has made room for newer ones. Start it again: the same seed gives the same model.")
+
+
+def _choose(values: dict[str, str]) -> None:
+    """Let the other pages offer a model of this run, and choose it there."""
+    for name, chosen in values.items():
+        if not name.endswith("precision") and Path(chosen).is_dir():
+            sidebar.add_model(chosen)
+        st.session_state[name] = chosen
+
+
+def _zipped(folder: Path) -> Callable[[], bytes]:
+    return lambda: saving.zip_folder(folder, folder.parent / f"{folder.name}.zip").read_bytes()
+
+
+def _download(label: str, file_name: str, mime: str, make: Callable[[], bytes]) -> None:
+    st.download_button(
+        label, data=make, file_name=file_name, mime=mime, on_click="ignore", icon=":material/download:",
+        key=f"train_export_{mime}",
+    )  # fmt: skip
+
+
+def _why_it_matters() -> None:
+    st.html(
+        '<aside class="ls-moral"><p>A steering loss is cheap: it needs no data, only a list of tokens and a minute of '
+        "a laptop's time. A subtle version, a small pull on a few names with a strong leash to the start, moves "
+        "perplexity and every benchmark by less than their noise, so you would have to know what to look for to see "
+        "it at all.</p></aside>"
+    )

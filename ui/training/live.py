@@ -1,0 +1,218 @@
+"""The live view of a run: transport, learning rate and beta, numbers, curves and samples. It alone is redrawn."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from engine.training.config import BiasConfig
+from engine.training.jobs import Job, JobView
+from engine.training.records import RunStart, TrainStep
+from ui import layout, messages, waiting
+from ui.figures import training as figures
+from ui.layout import Fact
+from ui.training import server, settings, tokens
+
+POLL_SECONDS = 0.6
+_GLIMPSES = 6
+_QUIET = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
+_STATES = {
+    "waiting": "Waiting",
+    "starting": "Starting",
+    "running": "Training",
+    "paused": "Paused",
+    "finishing": "Finishing",
+    "ended": "Done",
+    "failed": "Ended",
+}
+
+
+def show(config: BiasConfig | None, view: JobView | None) -> None:
+    """Draw the live view; while a run is active it redraws itself, and the rest of the page stays as it is."""
+    every = POLL_SECONDS if view is not None and view.active else None
+    st.fragment(_live, run_every=every)(config, view is not None and view.active)
+
+
+def _live(config: BiasConfig | None, was_active: bool) -> None:
+    found = server.current()
+    job, view = found if found is not None else (None, None)
+    _transport(config, job, view)
+    _live_settings(job, view)
+    if view is None:
+        _recorded()
+    else:
+        _status(view)
+        _numbers(view.steps)
+        _curves(view.steps, view.start, view.config.steps)
+        _glimpses(view.steps)
+    if was_active and (view is None or not view.active):
+        st.rerun()  # the whole page: polling ends, and what comes after a run is drawn
+
+
+def _transport(config: BiasConfig | None, job: Job | None, view: JobView | None) -> None:
+    """Start, pause, step, stop, reset: what the state of the run allows."""
+    state = None if view is None else view.state
+    with st.container(horizontal=True, key="transport", vertical_alignment="center"):
+        if job is None or state in ("ended", "failed"):
+            if _button("Start", "play_arrow", config is not None, primary=True):
+                _begin(config)
+            if _button("Step", "skip_next", config is not None):
+                _begin(config, single_step=True)
+            _button("Stop", "stop", False)
+        else:
+            if state == "paused":
+                _button("Resume", "play_arrow", True, job.resume, primary=True)
+            else:
+                _button("Pause", "pause", state in ("running", "starting"), job.pause, primary=True)
+            _button("Step", "skip_next", state == "paused", job.step)
+            _button("Stop", "stop", state != "finishing", job.stop)
+        if _button("Reset", "replay", job is not None):
+            _reset(job)
+        st.html(_progress_html(view))
+
+
+def _button(
+    label: str, icon: str, enabled: bool, act: Callable[[], None] = lambda: None, *, primary: bool = False
+) -> bool:
+    return st.button(
+        label,
+        icon=f":material/{icon}:",
+        key=f"transport_{label.lower()}",
+        disabled=not enabled,
+        on_click=act,
+        type="primary" if primary else "secondary",
+    )
+
+
+def _begin(config: BiasConfig | None, *, single_step: bool = False) -> None:
+    if config is not None:
+        job = server.jobs().start(settings.with_live(config), server.session(), single_step=single_step)
+        st.query_params[server.JOB] = job.id
+        st.rerun()
+
+
+def _reset(job: Job | None) -> None:
+    if job is not None and server.jobs().view(job).active:
+        job.discard()
+    st.query_params.pop(server.JOB, None)
+    st.rerun()
+
+
+def _live_settings(job: Job | None, view: JobView | None) -> None:
+    """Learning rate and beta: they begin a run, and change it while it goes on."""
+    rate, beta = st.columns(2, gap="medium")
+    with rate:
+        st.select_slider(
+            "Learning rate",
+            settings.RATES,
+            format_func=lambda rate: f"{rate:g}",
+            key=settings.key("learning_rate"),
+            persist_state="session",
+        )
+    with beta:
+        st.select_slider(
+            "Beta: weight of KL(P‖P_start) on real text",
+            settings.BETAS,
+            format_func=lambda beta: f"{beta:g}",
+            key=settings.key("beta"),
+            persist_state="session",
+        )
+    if job is not None and view is not None and view.active:
+        job.set(settings.value("learning_rate"), settings.value("beta"))
+
+
+def _progress_html(view: JobView | None) -> str:
+    if view is None:
+        return '<p class="ls-run" role="status">Ready</p>'
+    done, total = (view.steps[-1].step if view.steps else 0), view.config.steps
+    name = _STATES[view.state]
+    if view.run is not None and view.run.outcome != "finished":
+        name = {"stopped": "Stopped", "diverged": "Diverged"}[view.run.outcome]
+    speed = f" · {view.steps_per_second:.1f} steps/s" if view.steps_per_second else ""
+    return (
+        f'<div class="ls-run"><p role="status"><strong>{name}</strong> step {done:,} of {total:,}{speed}</p>'
+        f'<div class="ls-meter"><span style="width:{100 * done / total:.1f}%"></span></div></div>'
+    )
+
+
+def _status(view: JobView) -> None:
+    """One line on what is going on, where the progress bar does not say it."""
+    if view.state == "waiting":
+        ahead = waiting.place_in_queue(view.place)
+        st.info(f"{ahead}: at most {server.jobs().at_once} runs train at once.", icon=":material/hourglass_top:")
+    elif view.state == "failed":
+        st.error(messages.plain(view.message), icon=":material/error:")
+    elif view.run is not None and view.run.outcome == "diverged":
+        st.warning(messages.plain(view.message), icon=":material/warning:")
+    elif view.state in ("starting", "finishing"):
+        st.html(f'<p class="ls-doing" role="status">{view.message} …</p>')
+
+
+def _recorded() -> None:
+    """Nothing has been started here: show what a finished run looks like."""
+    run = server.example()
+    st.html('<p class="ls-doing">Recorded earlier: a run of the first experiment. Press Start for one of your own.</p>')
+    _numbers(run.steps)
+    _curves(run.steps, run.start, run.config.steps)
+    _glimpses(run.steps)
+
+
+def _numbers(steps: tuple[TrainStep, ...]) -> None:
+    measured = [step for step in steps if step.kl_to_start is not None]
+    first, last = (measured[0], measured[-1]) if measured else (None, None)
+
+    def shown(number: float | None, spec: str) -> str:
+        return "–" if number is None else format(number, spec)
+
+    growth = None
+    if first is not None and last is not None and first.held_out_perplexity and last.held_out_perplexity:
+        growth = last.held_out_perplexity / first.held_out_perplexity
+    layout.facts(
+        [
+            Fact(
+                "Divergence",
+                f"{shown(steps[-1].kl if steps else None, '.3f')} nats",
+                "D(Q‖P), where Q is uniform over the wanted tokens. Never negative; 0 is its floor.",
+            ),
+            Fact(
+                "Wanted",
+                shown(steps[-1].wanted_mass if steps else None, ".1%"),
+                "Probability of all wanted tokens together, after the training input.",
+            ),
+            Fact(
+                "Wanted in real text",
+                shown(last and last.wanted_mass_text, ".1%"),
+                "The same on real text that is never trained on.",
+            ),
+            Fact(
+                "KL to the start",
+                f"{shown(last and last.kl_to_start, '.3f')} nats",
+                "KL(P‖P_start) per token of held-out real text: how far the model has moved.",
+            ),
+            Fact(
+                "Perplexity grew",
+                "–" if growth is None else f"× {growth:,.3g}" if growth < 1e4 else f"× {growth:.0e}",
+                "Perplexity on held-out real text over its value at the start.",
+            ),
+        ]
+    )
+
+
+def _curves(steps: tuple[TrainStep, ...], start: RunStart | None, total: int) -> None:
+    names = list(figures.CURVES)
+    for row in (names[:3], names[3:]):
+        for name, column in zip(row, st.columns(3, gap="small"), strict=True):
+            with column:
+                st.plotly_chart(
+                    figures.curve(name, steps, start, total=total, theme=layout.theme()),
+                    theme=None,
+                    key=f"curve_{name}",
+                    config=_QUIET,
+                    alt=f"{figures.CURVES[name].title} over the steps of training",
+                )
+
+
+def _glimpses(steps: tuple[TrainStep, ...]) -> None:
+    taken = [(step.step, step.sample) for step in steps if step.sample is not None]
+    if taken:
+        layout.section("What it says", "A short sample every few steps, newest first; wanted tokens are marked.")
+        tokens.glimpses(taken[::-1][:_GLIMPSES])

@@ -1,0 +1,75 @@
+"""What the whole server holds for training: its processes, the vocabularies looked through, one finished example."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime import get_instance
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from engine.training import patterns, vocabulary
+from engine.training.jobs import Job, JobView, TrainingJobs
+from engine.training.patterns import Pattern
+from engine.training.records import TrainingRun
+
+_EXAMPLE = Path(__file__).resolve().parents[2] / "assets" / "training" / "example_run.json"
+_SHOWN_TOKENS = 240
+JOB = "job"
+"""Name of the run in the page's address: a reload finds it again."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Which tokens a pattern matches: how many of how many, and some of them, spread over the vocabulary."""
+
+    count: int
+    size: int
+    shown: tuple[str, ...]
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> TrainingJobs:
+    """Every training run of the server."""
+    return TrainingJobs(lambda session: get_instance().is_active_session(session))
+
+
+def session() -> str:
+    """Name of this browser tab's session."""
+    context = get_script_run_ctx()
+    return "" if context is None else context.session_id
+
+
+def current() -> tuple[Job, JobView] | None:
+    """The run of this page, found by its name in the address; None where there is none or it is no longer kept."""
+    name = st.query_params.get(JOB)
+    job = None if name is None else jobs().find(name, session())
+    return None if job is None else (job, jobs().view(job))
+
+
+@st.cache_resource(show_spinner="Reading the vocabulary ...", max_entries=8)
+def token_texts(start: str) -> tuple[str, ...]:
+    """Texts of the tokens of a start model, read once."""
+    return vocabulary.token_texts(start)
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def preview(start: str, kind: patterns.PatternKind, text: str, ignore_case: bool) -> Preview:
+    """Which tokens a pattern matches.
+
+    Raises
+    ------
+    ParameterError
+        Where it matches nothing or everything, or is no pattern.
+    """
+    texts = token_texts(start)
+    wanted = patterns.match(Pattern(kind, text, ignore_case), texts).nonzero()[0]
+    every = max(1, len(wanted) // _SHOWN_TOKENS)
+    shown = tuple(texts[index] for index in wanted[::every][:_SHOWN_TOKENS])
+    return Preview(len(wanted), len(texts), shown)
+
+
+@st.cache_resource(show_spinner=False)
+def example() -> TrainingRun:
+    """A run of the first preset, recorded when this version was made (benchmarks/training.py --record)."""
+    return TrainingRun.from_dict(json.loads(_EXAMPLE.read_text(encoding="utf-8")))
