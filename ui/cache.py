@@ -114,7 +114,7 @@ def _scoring(choice: ModelChoice, text: str, settings: Settings) -> tuple[Hashab
         model = yield from pool().load_steps(choice.name, choice.precision)
         return (yield from scoring.score_text_steps(model, text, **settings))
 
-    return ("score", choice, text_hash(text), tuple(sorted(settings.items()))), steps
+    return ("score", choice, text_hash(text), _all_settings(settings)), steps
 
 
 def _comparing(
@@ -127,7 +127,13 @@ def _comparing(
         model_b = yield from pool().load_steps(b.name, b.precision)
         return (yield from comparing.compare_models_steps(model_a, model_b, text, **settings))
 
-    return ("compare", a, b, text_hash(text), tuple(sorted(settings.items()))), steps
+    return ("compare", a, b, text_hash(text), _all_settings(settings)), steps
+
+
+def _all_settings(settings: Settings) -> tuple[tuple[str, object], ...]:
+    """Every setting, so that one left out and one given its default make one key."""
+    defaults = Settings(top_k=10, prepend_bos=False, window=None, stride=None)
+    return tuple({**defaults, **settings}.items())
 
 
 def _resolved(choice: ModelChoice) -> ModelChoice:

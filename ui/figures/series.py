@@ -145,7 +145,7 @@ def histogram(
     for heights, colour, name in ((parts, colours.model_b, "marked"), (counts - parts, colours.accent, "tokens")):
         figure.add_bar(
             x=centres,
-            y=heights,
+            y=heights.tolist(),
             width=np.diff(edges) * 0.94,
             marker={"color": colour, "line": {"width": 0}},
             name=name,

@@ -1,0 +1,97 @@
+"""Pages share one queue: the same question is answered once, another setting is another question."""
+
+from collections.abc import Iterator
+
+import pytest
+import streamlit as st
+
+from engine import registry, scoring
+from engine.errors import TextError, UnknownModelError
+from engine.model import PRECISIONS, LoadedModel
+from engine.steps import Progress
+from ui import cache
+from ui.cache import ModelChoice
+
+SCRATCH = ModelChoice("scratch-gpt2", "float32")
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch, tiny_gpt2: LoadedModel) -> list[tuple]:
+    """Every model is the tiny one; the list holds what was loaded."""
+    asked: list[tuple] = []
+
+    class Pool:
+        def load_steps(self, name: str, precision: str):
+            asked.append((name, precision))
+            yield Progress("Loading")
+            return tiny_gpt2
+
+    monkeypatch.setattr(cache, "pool", Pool)
+    return asked
+
+
+def test_same_question_is_computed_once(loads: list[tuple]) -> None:
+    first = cache.score_text("scratch-gpt2", "float32", "One two three.")
+    assert cache.score_text("scratch-gpt2", "float32", "One two three.") is first
+    assert loads == [("scratch-gpt2", "float32")]
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "text", "settings"),
+    [
+        ("gpt2", "float32", "One two three.", {}),
+        ("scratch-gpt2", "nf4", "One two three.", {}),
+        ("scratch-gpt2", "float32", "One two four.", {}),
+        ("scratch-gpt2", "float32", "One two three.", {"prepend_bos": True}),
+        ("scratch-gpt2", "float32", "One two three.", {"window": 16, "stride": 8}),
+    ],
+)
+def test_whatever_differs_is_another_question(loads: list[tuple], name, precision, text, settings) -> None:
+    first = cache.score_text("scratch-gpt2", "float32", "One two three.")
+    other = cache.score_text(name, precision, text, **settings)
+    assert other is not first
+    assert len(loads) == 2
+
+
+def test_two_names_of_one_model_are_one_question(loads: list[tuple]) -> None:
+    assert cache.score_text("gpt2", "auto", "Hello there") is cache.score_text(
+        "openai-community/gpt2", "auto", "Hello there"
+    )
+
+
+def test_scored_ahead_is_what_the_page_gets(loads: list[tuple], tiny_gpt2: LoadedModel) -> None:
+    ticket = cache.ahead_of_time((SCRATCH,), "One two three.")
+    settings = {"prepend_bos": False, "window": None, "stride": None}
+    assert cache.score_text(SCRATCH.name, SCRATCH.precision, "One two three.", **settings) is ticket.result()
+    expected = scoring.score_text(tiny_gpt2, "One two three.")
+    assert ticket.result().perplexity == pytest.approx(expected.perplexity)
+
+
+def test_comparing_asks_for_both_models(loads: list[tuple]) -> None:
+    comparison = cache.compare_models(SCRATCH, ModelChoice("gpt2"), "One two three.")
+    assert loads == [("scratch-gpt2", "float32"), ("gpt2", "auto")]
+    assert comparison.shared_vocabulary
+
+
+def test_text_too_long_for_a_page_names_the_command_line(loads: list[tuple]) -> None:
+    with pytest.raises(TextError, match=r"100,001 characters.*python -m engine score"):
+        cache.score_text("gpt2", "auto", "x" * 100_001)
+    assert not loads
+
+
+def test_unknown_model_is_refused_before_it_is_queued(loads: list[tuple]) -> None:
+    with pytest.raises(UnknownModelError):
+        cache.score_text("no such model", "auto", "Hello")
+
+
+def test_default_pair_is_of_registered_models_in_known_precisions() -> None:
+    for choice in cache.PAIR:
+        assert registry.resolve(choice.name).name == choice.name
+    assert {choice.precision for choice in cache.PAIR} <= {"auto", *PRECISIONS}
