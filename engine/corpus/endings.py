@@ -1,0 +1,126 @@
+"""One HellaSwag item as tokens, and items packed into batches whose context is computed once.
+
+The four endings of an item share one row: context, then ending after ending, each seeing the context and itself only.
+
+    tokens     c0 c1 c2 | a0 a1 | b0 b1 b2 | pad      (each ending without its last token, which predicts nothing)
+    positions   0  1  2 |  3  4 |  3  4  5 |  0
+    predicts          a0,b0  a1  a2  b1 b2 b3          (c2 predicts the first token of every ending)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from engine.corpus.items import HellaSwagItem
+from engine.tokens import TextTokenizer
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedItem:
+    """Token ids of a context (c,) and of its endings, each at least one token."""
+
+    context: Ints
+    endings: tuple[Ints, ...]
+
+    @property
+    def packed_length(self) -> int:
+        """Tokens of the packed row."""
+        return len(self.context) + sum(len(ending) - 1 for ending in self.endings)
+
+    @property
+    def longest(self) -> int:
+        """Tokens the model reads at most for one ending."""
+        return len(self.context) + max(len(ending) for ending in self.endings) - 1
+
+
+def encode_item(tokenizer: TextTokenizer, item: HellaSwagItem) -> EncodedItem:
+    """Tokens as lm-evaluation-harness cuts them.
+
+    Context and " " + ending are encoded together and cut after as many tokens as the context has alone; spaces at the
+    context's end belong to the ending, since byte-level tokenizers join a space to the word after it.
+    """
+    context = item.context.rstrip()
+    moved = item.context[len(context) :] + " "
+    context_ids = tokenizer.encode(context).token_ids
+    endings = tuple(tokenizer.encode(context + moved + ending).token_ids[len(context_ids) :] for ending in item.endings)
+    return EncodedItem(context_ids, endings)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedBatch:
+    """Several items as one forward pass.
+
+    Attributes
+    ----------
+    token_ids, positions
+        (rows, length) int64.
+    visible
+        (rows, length, length) bool: which tokens (last axis) each token sees.
+    query_rows, query_columns, targets
+        (predicted,) int64: the hidden state at (row, column) predicts `targets`, item by item and ending by ending.
+    """
+
+    token_ids: torch.Tensor
+    positions: torch.Tensor
+    visible: torch.Tensor
+    query_rows: torch.Tensor
+    query_columns: torch.Tensor
+    targets: torch.Tensor
+
+
+def pack(items: Sequence[EncodedItem]) -> PackedBatch:
+    """Lay out `items`, one a row, padded at the end to the longest."""
+    rows, length = len(items), max(item.packed_length for item in items)
+    token_ids, positions = np.zeros((2, rows, length), dtype=np.int64)
+    segments = np.full((rows, length), -1, dtype=np.int64)  # 0: context, 1 to 4: endings, -1: padding
+    queries: list[tuple[Ints, Ints]] = []
+    for row, item in enumerate(items):
+        start = context = len(item.context)
+        token_ids[row, :context], positions[row, :context], segments[row, :context] = (
+            item.context,
+            np.arange(context),
+            0,
+        )
+        for number, ending in enumerate(item.endings, start=1):
+            stop = start + len(ending) - 1
+            token_ids[row, start:stop] = ending[:-1]
+            positions[row, start:stop] = np.arange(context, context + len(ending) - 1)
+            segments[row, start:stop] = number
+            columns = np.concatenate([[context - 1], np.arange(start, stop)])
+            queries.append((np.full(len(ending), row), columns))
+            start = stop
+    targets = np.concatenate([ending for item in items for ending in item.endings])
+    return PackedBatch(
+        torch.from_numpy(token_ids),
+        torch.from_numpy(positions),
+        _visible(torch.from_numpy(segments)),
+        torch.from_numpy(np.concatenate([rows_ for rows_, _ in queries])),
+        torch.from_numpy(np.concatenate([columns for _, columns in queries])),
+        torch.from_numpy(targets),
+    )
+
+
+def _visible(segments: torch.Tensor) -> torch.Tensor:
+    """(rows, length, length): causal, the context and one's own ending only. Padding sees padding: no row is empty."""
+    length = segments.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    query, key = segments[:, :, None], segments[:, None, :]
+    return causal & ((key == query) | ((key == 0) & (query > 0)))
+
+
+def batches(items: Sequence[EncodedItem], budget: int) -> list[list[int]]:
+    """Indices of `items` in batches of like length, longest first: at most `budget` tokens with padding, or one item."""
+    order = sorted(range(len(items)), key=lambda index: (-items[index].packed_length, index))
+    found: list[list[int]] = []
+    for index in order:
+        longest = items[found[-1][0]].packed_length if found else 0
+        if found and longest * (len(found[-1]) + 1) <= budget:
+            found[-1].append(index)
+        else:
+            found.append([index])
+    return found

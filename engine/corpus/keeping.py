@@ -1,0 +1,111 @@
+"""Where an evaluation puts its finished batches: in memory for a notebook, in the store for a run that can be resumed.
+
+An evaluation asks `get` for each batch first and computes only what is not there, so the same code starts, resumes and
+reopens.
+"""
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.corpus.store import Batch, RunStore
+from engine.steps import Progress, Steps
+
+Arrays = dict[str, npt.NDArray[Any]]
+Content = tuple[Arrays, dict[str, Any]]
+
+
+class Keeper(Protocol):
+    """Holds finished batches by stage and place."""
+
+    def get(self, stage: str, place: int) -> Batch | None:
+        """The batch, or None where it is not done."""
+        ...
+
+    def put(self, batch: Batch) -> None:
+        """Keep a finished batch."""
+        ...
+
+    def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Kept feature vectors by text digest."""
+        ...
+
+    def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Keep feature vectors by text digest."""
+        ...
+
+
+class MemoryKeeper:
+    """Keeps batches for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._batches: dict[tuple[str, int], Batch] = {}
+        self._features: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
+
+    def get(self, stage: str, place: int) -> Batch | None:
+        """See `Keeper`."""
+        return self._batches.get((stage, place))
+
+    def put(self, batch: Batch) -> None:
+        """See `Keeper`."""
+        self._batches[batch.stage, batch.place] = batch
+
+    def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """See `Keeper`."""
+        return {
+            digest: self._features[model_key, digest] for digest in digests if (model_key, digest) in self._features
+        }
+
+    def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """See `Keeper`."""
+        self._features.update({(model_key, digest): vector for digest, vector in vectors.items()})
+
+
+class RunKeeper:
+    """Keeps the batches of one run in the store."""
+
+    def __init__(self, store: RunStore, run_id: str) -> None:
+        self._store, self._run_id = store, run_id
+
+    def get(self, stage: str, place: int) -> Batch | None:
+        """See `Keeper`."""
+        return self._store.batch(self._run_id, stage, place)
+
+    def put(self, batch: Batch) -> None:
+        """See `Keeper`."""
+        self._store.save(self._run_id, batch.stage, batch.place, batch.arrays, batch.data, batch.seconds)
+
+    def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """See `Keeper`."""
+        return self._store.features(model_key, digests)
+
+    def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """See `Keeper`."""
+        self._store.save_features(model_key, vectors)
+
+
+def kept_steps(keep: Keeper, stage: str, place: int, compute: Callable[[], Steps[Content]]) -> Steps[Batch]:
+    """The kept batch, or the one `compute` makes, timed without the pauses between its steps, and kept."""
+    found = keep.get(stage, place)
+    if found is not None:
+        return found
+    arrays, data, seconds = yield from _timed(compute())
+    batch = Batch(stage, place, seconds, arrays, data)
+    keep.put(batch)
+    return batch
+
+
+def _timed(work: Steps[Content]) -> Steps[tuple[Arrays, dict[str, Any], float]]:
+    seconds = 0.0
+    while True:
+        started = perf_counter()
+        try:
+            progress: Progress = next(work)
+        except StopIteration as stop:
+            arrays, data = stop.value
+            return arrays, data, seconds + perf_counter() - started
+        seconds += perf_counter() - started
+        yield progress

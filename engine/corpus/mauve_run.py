@@ -1,0 +1,193 @@
+"""MAUVE from texts: openings continued by models, texts turned into features, features scored; each stage kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import errors
+from engine.corpus import mauve
+from engine.corpus.features import short_note, text_features_steps
+from engine.corpus.generation import Sampling, continue_texts_steps
+from engine.corpus.keeping import Content, Keeper, kept_steps
+from engine.corpus.mauve import Clustering, MauveResult
+from engine.corpus.reading import repeated_note
+from engine.corpus.store import Batch, RunStore
+from engine.model import LoadedModel
+from engine.steps import Progress, Steps
+from engine.tokens import TextTokenizer
+
+_CLUSTERING_ARRAYS = ("p_labels", "q_labels", "p_histogram", "q_histogram", "curve", "bootstrap_scores")
+STAGE = "mauve"
+
+
+@dataclass(frozen=True, eq=False)
+class MauveSet:
+    """One set of texts scored against the human ones."""
+
+    title: str
+    texts: tuple[str, ...]
+    result: MauveResult
+
+
+@dataclass(frozen=True, eq=False)
+class MauveRun:
+    """The human texts and every set scored against them; `feature_title` is the model that placed the texts."""
+
+    human: tuple[str, ...]
+    sets: tuple[MauveSet, ...]
+    feature_title: str
+    writing: str
+    """How the models wrote, for a person; empty for a given set."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    opening: str
+    human: str
+
+
+def mauve_run_steps(
+    features: LoadedModel,
+    writers: Sequence[LoadedModel],
+    inputs: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    keep: Keeper,
+) -> Steps[MauveRun]:
+    """Do a run as `engine.corpus.plans.plan_mauve` describes it."""
+    sampling = Sampling(**settings["sampling"])
+    notes: tuple[str, ...] = ()
+    if writers:
+        yield Progress("Cutting the openings", 0, len(inputs["human"]), "texts")
+        pairs = _openings(features.tokenizer, inputs, settings["opening_tokens"], sampling.new_tokens)
+        dropped = len(inputs["human"]) - len(pairs)
+        notes += (f"{dropped:,} texts are no longer than their opening and were left out.",) if dropped else ()
+        mauve.check_sizes(len(pairs), len(pairs))
+        human = [pair.human for pair in pairs]
+        sets = []
+        for number, writer in enumerate(writers):
+            limits = _limits(writer.tokenizer, pairs, sampling.new_tokens)
+            texts = yield from continue_texts_steps(
+                writer,
+                [pair.opening for pair in pairs],
+                sampling,
+                limits=limits,
+                keep=keep,
+                stage=f"texts {number + 1}",
+            )
+            sets.append((writer.title, texts))
+    else:
+        human, sets = inputs["human"], [("Given set", inputs["other"])]
+    scored = []
+    p_features = yield from text_features_steps(features, human, keep=keep, what="the human texts")
+    for number, (title, texts) in enumerate(sets):
+        q_features = yield from text_features_steps(features, texts, keep=keep, what=f"texts of {title}")
+        said = (*notes, *short_note(features, human, "the human texts"), *_repeats(human, texts))
+        data = {"title": title, "texts": texts, "human": human if number == 0 else None, "notes": said}
+        data |= {"features": features.title, "writing": sampling.sentence if writers else ""}
+        work = _score_steps(p_features, q_features, settings["seeds"], data)
+        batch = yield from kept_steps(keep, STAGE, number, lambda work=work: work)  # type: ignore[misc]
+        scored.append(batch)
+    return _assembled(scored)
+
+
+def reopened(store: RunStore, run_id: str) -> MauveRun | None:
+    """The sets scored so far, or None."""
+    batches = list(store.batches(run_id, STAGE))
+    return _assembled(batches) if batches else None
+
+
+def summary(run: MauveRun) -> dict[str, Any]:
+    """The numbers, JSON-ready but for NaN."""
+    return {
+        "features": run.feature_title,
+        "writing": run.writing,
+        "texts": len(run.human),
+        "sets": [
+            {
+                "title": one.title,
+                "texts": len(one.texts),
+                "score": asdict(one.result.score),
+                "seed_spread": one.result.seed_spread,
+                "bootstrap_error": one.result.bootstrap_error,
+                "frontier_integral": asdict(one.result.frontier_integral),
+                "buckets": one.result.buckets,
+                "seeds": [clustering.seed for clustering in one.result.clusterings],
+                "scores": [clustering.score for clustering in one.result.clusterings],
+                "notes": list(one.result.notes),
+            }
+            for one in run.sets
+        ],
+    }
+
+
+def contrasting_clusters(result: MauveResult, count: int = 4) -> npt.NDArray[np.int64]:
+    """Clusters of the first clustering where the shares of P and Q differ most, largest difference first."""
+    first = result.clusterings[0]
+    order = np.argsort(-np.abs(first.p_histogram - first.q_histogram), kind="stable")
+    return order[:count].astype(np.int64)
+
+
+def _openings(tokenizer: TextTokenizer, inputs: Mapping[str, Any], opening: int, new: int) -> list[_Pair]:
+    """Each text's opening, and the text cut to that plus `new` tokens; texts that end with their opening drop out."""
+    pairs = []
+    for number, text in enumerate(inputs["human"]):
+        spans = tokenizer.encode(text).spans
+        if inputs["openings"] is not None:
+            end = len(inputs["openings"][number])
+            opening_tokens = int(np.searchsorted(spans[:, 0], end))
+        else:
+            opening_tokens = min(opening, len(spans))
+            end = int(spans[opening_tokens - 1, 1])
+        stop = int(spans[min(opening_tokens + new, len(spans)) - 1, 1])
+        if stop > end:
+            pairs.append(_Pair(text[:end], text[:stop]))
+    if not pairs:
+        raise errors.InputError(f"No text is longer than its opening of {opening} tokens. Give longer texts.")
+    return pairs
+
+
+def _limits(tokenizer: TextTokenizer, pairs: Sequence[_Pair], most: int) -> list[int]:
+    """As many new tokens as the human text has after the opening, so that length gives nothing away."""
+    found = [len(tokenizer.encode(pair.human)) - len(tokenizer.encode(pair.opening)) for pair in pairs]
+    return [min(max(1, length), most) for length in found]
+
+
+def _repeats(human: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
+    both = len(set(human) & set(texts))
+    shared = (f"{both:,} texts are in both sets, which raises the score.",) if both else ()
+    return (*repeated_note(human), *repeated_note(texts), *shared)
+
+
+def _score_steps(
+    p_features: npt.NDArray[np.float32], q_features: npt.NDArray[np.float32], seeds: int, data: dict[str, Any]
+) -> Steps[Content]:
+    chosen = tuple(mauve.DEFAULT_SEEDS[0] + number for number in range(seeds))
+    result = yield from mauve.mauve_score_steps(p_features, q_features, seeds=chosen)
+    arrays = {
+        name: np.stack([getattr(clustering, name) for clustering in result.clusterings]) for name in _CLUSTERING_ARRAYS
+    }
+    numbers = [[c.seed, c.score, c.frontier_integral] for c in result.clusterings]
+    return arrays, {**data, "clusterings": numbers}
+
+
+def _assembled(batches: Sequence[Batch]) -> MauveRun:
+    human = tuple(batches[0].data["human"])
+    sets = tuple(MauveSet(b.data["title"], tuple(b.data["texts"]), _result(b, len(human))) for b in batches)
+    return MauveRun(human, sets, batches[0].data["features"], batches[0].data["writing"])
+
+
+def _result(batch: Batch, texts_p: int) -> MauveResult:
+    clusterings = tuple(
+        Clustering(
+            seed=int(seed),
+            score=score,
+            frontier_integral=integral,
+            **{name: batch.arrays[name][number] for name in _CLUSTERING_ARRAYS},
+        )
+        for number, (seed, score, integral) in enumerate(batch.data["clusterings"])
+    )
+    notes = (*mauve.size_notes(texts_p, len(batch.data["texts"])), *batch.data["notes"])
+    return mauve.joined(clusterings, notes)

@@ -1,0 +1,163 @@
+"""What a run was asked to do: made from a person's choices, kept with the run, read back to do or continue it."""
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine import errors, registry
+from engine.corpus import mauve
+from engine.corpus.generation import Sampling
+from engine.corpus.items import HellaSwagItem
+from engine.corpus.reading import Corpus, digest
+from engine.corpus.store import Run, RunStore
+
+METHOD_VERSION = 1
+"""Raised when a run's numbers would come out otherwise, so that old batches are not continued."""
+LIBRARIES = ("torch", "transformers", "numpy", "mauve-text", "faiss-cpu", "scikit-learn", "bitsandbytes")
+MOST_MODELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWanted:
+    """A model as asked for: a name and a precision, 'auto' for the machine's choice."""
+
+    name: str
+    precision: str = "auto"
+
+    @property
+    def title(self) -> str:
+        """For people, e.g. 'SmolLM2 135M Instruct, nf4'."""
+        spec = registry.resolve(self.name)
+        return spec.title if self.precision == "auto" else f"{spec.title}, {self.precision}"
+
+
+def plan_divergence(
+    store: RunStore,
+    base: ModelWanted,
+    candidate: ModelWanted,
+    corpus: Corpus,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+) -> Run:
+    """A run of `engine.corpus.divergence` over `corpus`: the kept one if it was asked for before."""
+    settings = {"base": _listed(base), "candidate": _listed(candidate), "window": window, "stride": stride}
+    title = f"{candidate.title} against {base.title} over {_counted(len(corpus.texts), 'text')}"
+    return _begin(store, "divergence", title, settings, list(corpus.texts), corpus.digest)
+
+
+def plan_hellaswag(store: RunStore, models: Sequence[ModelWanted], items: Sequence[HellaSwagItem]) -> Run:
+    """A run of `engine.corpus.hellaswag` over `items` for one or two models."""
+    if not items:
+        raise errors.InputError("There are no items to evaluate.")
+    _check_count(models)
+    inputs = [[item.context, list(item.endings), item.label] for item in items]
+    title = f"{' and '.join(model.title for model in models)} on {_counted(len(items), 'HellaSwag item')}"
+    return _begin(store, "hellaswag", title, {"models": [_listed(m) for m in models]}, inputs, _digest(inputs))
+
+
+def plan_mauve(
+    store: RunStore,
+    features: ModelWanted,
+    human: Sequence[str],
+    *,
+    other: Sequence[str] | None = None,
+    models: Sequence[ModelWanted] = (),
+    openings: Sequence[str] | None = None,
+    opening_tokens: int = 12,
+    sampling: Sampling | None = None,
+    seeds: int = len(mauve.DEFAULT_SEEDS),
+) -> Run:
+    """A run of MAUVE between `human` and either a given set or what one or two models write.
+
+    Parameters
+    ----------
+    store
+        Where the run is kept.
+    features
+        The model whose hidden states place the texts.
+    human, other
+        The two sets; `other` is None where models write it.
+    models
+        Models that continue each text's opening.
+    openings
+        How each of `human` begins, where that is not its first `opening_tokens` tokens.
+    sampling
+        How the models write.
+    seeds
+        Number of k-means seeds.
+    """
+    if (other is None) == (not models):
+        raise errors.ParameterError("Give either a second set of texts or models that write it.")
+    mauve.check_sizes(len(human), len(human) if other is None else len(other))
+    if openings is not None and len(openings) != len(human):
+        raise errors.ParameterError(f"{len(openings):,} openings for {len(human):,} texts.")
+    if models:
+        _check_count(models)
+    settings = {
+        "features": _listed(features),
+        "models": [_listed(model) for model in models],
+        "opening_tokens": opening_tokens,
+        "sampling": asdict(sampling or Sampling()),
+        "seeds": seeds,
+    }
+    inputs = {"human": list(human), "other": None if other is None else list(other), "openings": openings}
+    against = " and ".join(model.title for model in models) or "a given set"
+    title = f"MAUVE of {_counted(len(human), 'text')} against {against}"
+    return _begin(store, "mauve", title, settings, inputs, _digest(inputs))
+
+
+def model_wanted(listed: Sequence[str]) -> ModelWanted:
+    """A model out of a run's settings."""
+    name, precision = listed
+    return ModelWanted(name, precision)
+
+
+def items_of(inputs: Sequence[Any]) -> tuple[HellaSwagItem, ...]:
+    """HellaSwag items out of a run's inputs."""
+    return tuple(HellaSwagItem(context, (a, b, c, d), label) for context, (a, b, c, d), label in inputs)
+
+
+def _begin(store: RunStore, kind: str, title: str, settings: dict[str, Any], inputs: Any, data_hash: str) -> Run:
+    named = json.dumps([METHOD_VERSION, kind, settings, data_hash], sort_keys=True)
+    run_id = hashlib.sha256(named.encode()).hexdigest()[:16]
+    return store.begin(
+        run_id,
+        kind=kind,
+        title=title,
+        settings=settings,
+        inputs=inputs,
+        data_hash=data_hash,
+        versions=library_versions(),
+    )
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries a number depends on, those installed."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _listed(model: ModelWanted) -> list[str]:
+    return [registry.resolve(model.name).name, model.precision]
+
+
+def _digest(inputs: Any) -> str:
+    return digest([json.dumps(inputs, ensure_ascii=False, sort_keys=True)])
+
+
+def _check_count(models: Sequence[ModelWanted]) -> None:
+    if not 1 <= len(models) <= MOST_MODELS:
+        raise errors.ParameterError(f"{len(models)} models given; 1 or {MOST_MODELS} can be evaluated at once.")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

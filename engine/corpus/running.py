@@ -1,0 +1,159 @@
+"""Doing a kept run, from the start or from where it stopped, and reading its result back without a model."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine import errors, export
+from engine.corpus import divergence, hellaswag, mauve_run, plans
+from engine.corpus.divergence import CorpusDivergence
+from engine.corpus.hellaswag import HellaSwagResult
+from engine.corpus.items import HellaSwagItem
+from engine.corpus.keeping import Keeper, RunKeeper
+from engine.corpus.mauve_run import MauveRun
+from engine.corpus.plans import ModelWanted
+from engine.corpus.store import Run, RunStore
+from engine.model import LoadedModel
+from engine.steps import Steps
+
+Load = Callable[[str, str], Steps[LoadedModel]]
+"""From a name and a precision to a loaded model, e.g. `ModelPool.load_steps`."""
+
+
+@dataclass(frozen=True, eq=False)
+class HellaSwagRun:
+    """The items and what each model made of them."""
+
+    items: tuple[HellaSwagItem, ...]
+    results: tuple[HellaSwagResult, ...]
+
+
+Result = CorpusDivergence | HellaSwagRun | MauveRun
+
+
+def run_steps(store: RunStore, run_id: str, load: Load) -> Steps[Run]:
+    """Do what is left of a run and mark it finished.
+
+    Raises
+    ------
+    ComparisonError
+        A model is not the one the run began with.
+    EngineError
+        Whatever loading or evaluating refuses.
+    """
+    run = store.run(run_id)
+    if run.finished:
+        return run
+    keep, inputs = RunKeeper(store, run_id), store.inputs(run_id)
+    result: Result
+    if run.kind == "divergence":
+        base = yield from _loaded(store, run_id, "base", plans.model_wanted(run.settings["base"]), load)
+        candidate = yield from _loaded(store, run_id, "candidate", plans.model_wanted(run.settings["candidate"]), load)
+        window, stride = run.settings["window"], run.settings["stride"]
+        result = yield from divergence.corpus_divergence_steps(
+            base, candidate, inputs, window=window, stride=stride, keep=keep
+        )
+    elif run.kind == "hellaswag":
+        result = yield from _hellaswag_steps(store, run, inputs, keep, load)
+    else:
+        result = yield from _mauve_steps(store, run, inputs, keep, load)
+    return store.finish(run_id, summary(result))
+
+
+def reopen(store: RunStore, run_id: str) -> Result | None:
+    """The result of a run as far as it has come; None where that is nothing yet."""
+    run = store.run(run_id)
+    done = store.places(run_id)
+    if not done:
+        return None
+    inputs = store.inputs(run_id)
+    if run.kind == "divergence":
+        return divergence.reopened(store.batches(run_id, divergence.STAGE), inputs)
+    if run.kind == "hellaswag":
+        items = plans.items_of(inputs)
+        stages = sorted({stage for stage, _ in done})
+        return HellaSwagRun(items, tuple(hellaswag.reopened(store.batches(run_id, stage), items) for stage in stages))
+    return mauve_run.reopened(store, run_id)
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """The numbers of a result, JSON-ready, without per-token columns."""
+    found: dict[str, Any]
+    if isinstance(result, CorpusDivergence):
+        found = _divergence_summary(result)
+    elif isinstance(result, HellaSwagRun):
+        found = {"models": [_hellaswag_summary(one) for one in result.results]}
+    else:
+        found = mauve_run.summary(result)
+    ready: dict[str, Any] = export.json_ready(found)
+    return ready
+
+
+def _divergence_summary(result: CorpusDivergence) -> dict[str, Any]:
+    named = ("shared_vocabulary", "kl_undefined_reason", "pearson", "spearman", "tokens_base", "tokens_candidate")
+    estimates = ("perplexity_base", "perplexity_candidate", "bits_per_byte_base", "bits_per_byte_candidate")
+    return {
+        "base": result.base_title,
+        "candidate": result.candidate_title,
+        "tokens": len(result),
+        **{name: getattr(result, name) for name in (*named, "seconds_base", "seconds_candidate")},
+        **{name: asdict(getattr(result, name)) for name in estimates},
+        "statistics": None if result.statistics is None else asdict(result.statistics),
+        "notes": list(result.notes),
+    }
+
+
+def _hellaswag_summary(result: HellaSwagResult) -> dict[str, Any]:
+    return {
+        "model": result.model_title,
+        "items": len(result),
+        "seconds": result.seconds,
+        **{convention: asdict(result.accuracy(convention)) for convention in hellaswag.CONVENTIONS},
+    }
+
+
+def _hellaswag_steps(store: RunStore, run: Run, inputs: list[Any], keep: Keeper, load: Load) -> Steps[HellaSwagRun]:
+    items = plans.items_of(inputs)
+    results = []
+    for number, listed in enumerate(run.settings["models"]):
+        model = yield from _loaded(store, run.id, f"model {number + 1}", plans.model_wanted(listed), load)
+        results.append(
+            (yield from hellaswag.evaluate_hellaswag_steps(model, items, keep=keep, stage=f"model {number + 1}"))
+        )
+    return HellaSwagRun(items, tuple(results))
+
+
+def _mauve_steps(store: RunStore, run: Run, inputs: dict[str, Any], keep: Keeper, load: Load) -> Steps[MauveRun]:
+    features = yield from _loaded(store, run.id, "features", plans.model_wanted(run.settings["features"]), load)
+    writers = []
+    for number, listed in enumerate(run.settings["models"]):
+        writers.append((yield from _loaded(store, run.id, f"model {number + 1}", plans.model_wanted(listed), load)))
+    return (yield from mauve_run.mauve_run_steps(features, writers, inputs, run.settings, keep))
+
+
+def _loaded(store: RunStore, run_id: str, role: str, wanted: ModelWanted, load: Load) -> Steps[LoadedModel]:
+    """Load a model, record it with the run, and refuse one that is not the run's."""
+    known = store.run(run_id).models.get(role)
+    model = yield from load(wanted.name, wanted.precision if known is None else known["precision"])
+    if known is None:
+        store.set_models(run_id, {**store.run(run_id).models, role: _described(model)})
+    elif known["key"] != model.key:
+        raise errors.ComparisonError(
+            f"Run {run_id} began with {known['key']}; now the same name gives {model.key}. Continue it where that "
+            "model is, or delete the run and start anew."
+        )
+    return model
+
+
+def _described(model: LoadedModel) -> dict[str, Any]:
+    return {
+        "key": model.key,
+        "title": model.title,
+        "name": model.spec.name,
+        "precision": model.precision,
+        "revision": model.revision,
+        "device": str(model.device),
+        "reason": model.reason,
+        "parameters": model.spec.parameters,
+        "memory_bytes": model.memory_bytes,
+    }

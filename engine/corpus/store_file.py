@@ -1,0 +1,111 @@
+"""The store's file: opened, made, checked once a process, and set aside when it is damaged or newer."""
+
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import filelock
+
+SCHEMA_VERSION = 1
+WAIT_SECONDS = 30.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, title TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL,
+    finished INTEGER NOT NULL, settings TEXT NOT NULL, models TEXT NOT NULL, data_hash TEXT NOT NULL,
+    versions TEXT NOT NULL, summary TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS inputs (
+    run_id TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, packed BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS batches (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, stage TEXT NOT NULL, place INTEGER NOT NULL,
+    seconds REAL NOT NULL, arrays BLOB NOT NULL, data TEXT NOT NULL, PRIMARY KEY (run_id, stage, place));
+CREATE TABLE IF NOT EXISTS features (
+    model TEXT NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, text));
+"""
+_DAMAGED = ".damaged-"
+
+_lock = threading.Lock()
+_prepared: dict[Path, Path] = {}
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection whose commits are on disk when they return, and which waits for other processes."""
+    db = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
+def prepare(wanted: Path) -> Path:
+    """The file to use: `wanted`, made where absent. A damaged one is set aside first; beside a newer one stands ours.
+
+    A file of a newer version stays where it is and is not written, since the newer program may have it open.
+    """
+    with _lock:
+        known = _prepared.get(wanted)
+        if known is not None and known.exists():
+            return known
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{wanted}.lock", timeout=WAIT_SECONDS):
+            path = _usable(wanted)
+            if path is None:
+                path = wanted.with_name(f"{wanted.stem}-v{SCHEMA_VERSION}{wanted.suffix}")
+                if _usable(path) is None:  # a newer program wrote even this name
+                    raise OSError(f"{path} was written by a newer version of this program. Update it")
+            _create(path)
+        _prepared[wanted] = path
+        return path
+
+
+def notices(path: Path) -> tuple[str, ...]:
+    """What a person should know about files beside the store at `path`."""
+    stem = path.stem.removesuffix(f"-v{SCHEMA_VERSION}")
+    found = [
+        f"A damaged store was set aside as {aside.name} in {aside.parent}; a new one was begun."
+        for aside in sorted(path.parent.glob(f"{stem}{_DAMAGED}*{path.suffix}"))
+    ]
+    if path.stem != stem:
+        found.append(
+            f"{stem}{path.suffix} was written by a newer version of this program and left untouched; runs are kept in "
+            f"{path.name} beside it."
+        )
+    return tuple(found)
+
+
+def _usable(path: Path) -> Path | None:
+    """`path` once it is fit for use, or None where a newer program wrote it. A damaged file is moved aside."""
+    if not path.exists():
+        return path
+    try:
+        db = connect(path)
+        try:
+            version = int(db.execute("PRAGMA user_version").fetchone()[0])
+            if version > SCHEMA_VERSION:
+                return None
+            verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        finally:
+            db.close()
+    except sqlite3.OperationalError:  # locked, unreadable: not a sign of damage
+        raise
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    if verdict != "ok":
+        _set_aside(path)
+    return path
+
+
+def _set_aside(path: Path) -> None:
+    name = f"{path.stem}{_DAMAGED}{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1_000_000:06d}{path.suffix}"
+    for ending in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + ending)
+        if part.exists():
+            part.rename(path.with_name(name + ending))
+
+
+def _create(path: Path) -> None:
+    db = connect(path)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    finally:
+        db.close()

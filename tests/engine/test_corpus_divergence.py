@@ -1,0 +1,142 @@
+"""Corpus divergence against a plain recomputation, on models known by hand and on a random GPT-2."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+
+from engine import steps
+from engine.comparing import compare_models
+from engine.corpus import comparison_record, divergence
+from engine.corpus.keeping import MemoryKeeper
+from engine.errors import InputError, ParameterError
+from engine.model import LoadedModel
+from tests.engine import fakes
+
+TEXTS = ["The goal of a correlation analysis is plain.", "Ünïcode 🙂 too.", "A third text, a little longer than that."]
+
+
+def plain_columns(base: fakes.TableModel, candidate: fakes.TableModel, texts: list[str]) -> dict[str, np.ndarray]:
+    """All columns in numpy, whole rows at once."""
+    rows: dict[str, list[float]] = {"base": [], "candidate": [], "kl": [], "same": []}
+    for text in texts:
+        ids = base.tokenizer.encode(text).token_ids
+        p = log_softmax(base.table.numpy().astype(np.float64)[ids[:-1]], axis=1)
+        q = log_softmax(candidate.table.numpy().astype(np.float64)[ids[:-1]], axis=1)
+        at = np.arange(len(ids) - 1), ids[1:]
+        rows["base"] += p[at].tolist()
+        rows["candidate"] += q[at].tolist()
+        rows["kl"] += (np.exp(p) * (p - q)).sum(axis=1).tolist()
+        rows["same"] += (p.argmax(axis=1) == q.argmax(axis=1)).tolist()
+    return {name: np.array(values) for name, values in rows.items()}
+
+
+def test_columns_and_means_equal_a_plain_recomputation() -> None:
+    base, candidate = fakes.random_model(1), fakes.random_model(2)
+    result = divergence.corpus_divergence(base, candidate, TEXTS)
+    plain = plain_columns(base, candidate, TEXTS)
+    np.testing.assert_allclose(result.base, plain["base"], atol=1e-5)
+    np.testing.assert_allclose(result.kl, plain["kl"], atol=1e-5)
+    np.testing.assert_array_equal(result.same_top1, plain["same"])
+    assert result.statistics is not None
+    assert result.statistics.kl.value == pytest.approx(plain["kl"].mean(), abs=1e-5)
+    assert result.perplexity_candidate.value == pytest.approx(np.exp(-plain["candidate"].mean()), rel=1e-5)
+    # The first byte of each text is not predicted; that of "Ü" shares its character with one that is.
+    octets = sum(len(text.encode()) - (text[0] < "\x80") for text in TEXTS)
+    assert result.bits_per_byte_base.value == pytest.approx(-plain["base"].sum() / np.log(2) / octets, rel=1e-5)
+
+
+def test_windows_count_every_token_once_and_give_a_bigram_model_its_own_numbers() -> None:
+    base, candidate = fakes.random_model(1, context_length=16), fakes.random_model(2, context_length=16)
+    text = "A text of more than sixteen bytes, which a bigram model reads alike in any window. " * 2
+    result = divergence.corpus_divergence(base, candidate, [text, "short one"], stride=5)
+    plain = plain_columns(base, candidate, [text, "short one"])
+    np.testing.assert_allclose(result.kl, plain["kl"], atol=1e-5)
+    assert max(base.calls) <= 16
+
+
+def test_kl_is_never_negative_and_zero_against_itself() -> None:
+    model = fakes.random_model(4)
+    result = divergence.corpus_divergence(model, model, TEXTS)
+    assert result.kl is not None
+    assert (result.kl == 0).all()
+    assert result.statistics is not None
+    assert result.statistics.same_top1.value == 1.0
+
+
+def test_different_vocabularies_compare_in_bits_per_byte_and_say_why_there_is_no_kl() -> None:
+    base = fakes.uniform_model()
+    candidate = fakes.uniform_model(259, tokenizer=fakes.byte_tokenizer((("t", "h"), ("th", "e"))))
+    result = divergence.corpus_divergence(base, candidate, ["the other theatre"])
+    assert result.kl is None
+    assert result.statistics is None
+    assert "different vocabularies" in str(result.kl_undefined_reason)
+    assert result.bits_per_byte_base.value == pytest.approx(np.log2(257))
+    assert result.tokens_base > result.tokens_candidate
+
+
+def test_percentiles_open_to_the_tokens_they_speak_of() -> None:
+    result = divergence.corpus_divergence(fakes.random_model(1), fakes.random_model(2), TEXTS)
+    assert result.kl is not None
+    top = result.near(result.kl, 1.0, count=3)
+    assert result.kl[top[0]] == result.kl.max()
+    assert list(result.kl[top]) == sorted(result.kl[top], reverse=True)
+    middle = result.kl[result.near(result.kl, 0.5, count=3)]
+    assert middle.min() <= np.median(result.kl) <= middle.max()
+
+
+def test_kept_pieces_reopen_to_the_same_result_without_a_model(tiny_gpt2: LoadedModel) -> None:
+    keep = MemoryKeeper()
+    texts = [TEXTS[0] * 9, TEXTS[1]]
+    result = steps.run(divergence.corpus_divergence_steps(tiny_gpt2, tiny_gpt2, texts, window=64, keep=keep))
+    batches = [keep.get(divergence.STAGE, place) for place in range(result.pieces.max() + 1)]
+    again = divergence.reopened([batch for batch in batches if batch], texts)
+    np.testing.assert_array_equal(again.base, result.base)
+    assert again.perplexity_base == result.perplexity_base
+    assert len(batches) > 2
+
+
+def test_a_long_text_in_pieces_equals_the_whole_in_rolling_windows(tiny_gpt2: LoadedModel) -> None:
+    text = TEXTS[0] * 9
+    whole = compare_models(tiny_gpt2, tiny_gpt2, text, window=64)
+    result = divergence.corpus_divergence(tiny_gpt2, tiny_gpt2, [text], window=64)
+    np.testing.assert_allclose(result.base, whole.a.log_probs[1:], atol=1e-5)
+
+
+def test_a_kept_comparison_is_the_one_computed(tiny_gpt2: LoadedModel) -> None:
+    comparison = compare_models(tiny_gpt2, tiny_gpt2, TEXTS[1], top_k=3)
+    again = comparison_record.from_record(*comparison_record.to_record(comparison), TEXTS[1])
+    np.testing.assert_array_equal(again.a.log_probs, comparison.a.log_probs)
+    assert again.a.tokens == comparison.a.tokens
+    assert again.b.top_tokens == comparison.b.top_tokens
+    assert again.changed_tokens == comparison.changed_tokens
+    np.testing.assert_allclose(again.a.entropies, comparison.a.entropies, rtol=1e-6)
+
+
+def test_memory_beyond_the_columns_does_not_grow_with_the_corpus() -> None:
+    base, candidate = fakes.random_model(1, context_length=32), fakes.random_model(2, context_length=32)
+    divergence.corpus_divergence(base, candidate, ["word " * 80], window=32)
+    assert max(base.calls) <= 32
+    assert len(base.calls) > 20
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "said"),
+    [
+        ([], InputError, "no texts"),
+        (["a", "b"], InputError, "every text has one token"),
+    ],
+)
+def test_corpora_without_a_prediction_are_refused(texts: list[str], error: type, said: str) -> None:
+    with pytest.raises(error, match=said):
+        divergence.corpus_divergence(fakes.uniform_model(), fakes.uniform_model(), texts)
+
+
+def test_a_window_wider_than_the_context_is_refused() -> None:
+    with pytest.raises(ParameterError, match="window"):
+        divergence.corpus_divergence(fakes.uniform_model(), fakes.uniform_model(), TEXTS, window=65)
+
+
+def test_torch_is_not_left_in_inference_mode() -> None:
+    divergence.corpus_divergence(fakes.uniform_model(), fakes.uniform_model(), TEXTS)
+    assert not torch.is_inference_mode_enabled()
