@@ -120,7 +120,7 @@ class Strip {
     const fitted = (!words && this.payload.domain?.[colour]) || extent(this.values, value.ramp === "diverging");
     const limits = value.ramp === "rank" ? ranks : chosen ?? fitted;
     const paintOf = painter(this.theme, value.ramp, limits);
-    this.toolbar.draw(this.view, limits, this.theme, this.values.includes(null));
+    this.toolbar.draw(this.view, limits, this.theme, this.values);
     this.paintAll((i) => (this.values[i] == null ? null : paintOf(this.values[i])));
   }
 
@@ -414,9 +414,10 @@ function mountPage(main, script) {
   const list = make("dl", "facts");
   for (const [label, value] of facts) list.append(append(make("div"), make("dt", "", label), make("dd", "", value)));
   header.append(list);
-  document.body.className = "ls";
+  const page = document.documentElement;
+  page.className = "ls";
   const show = () => {
-    document.body.dataset.theme = themeOf(document.body);
+    page.dataset.theme = themeOf(page);
     stripIn(main).update({ data });
   };
   main.before(header);

@@ -28,14 +28,15 @@ class Toolbar {
     }));
   }
 
-  // `limits`: the numbers the scale has now; `missing`: whether some cell has no value.
-  draw(view, limits, theme, missing) {
+  // `limits`: the numbers the scale has now; `values`: what it is of.
+  draw(view, limits, theme, values) {
     this.view = view;
     this.select.value = view.colour;
     this.words.checked = view.words;
     const value = VALUES[view.colour];
     const children = value.ramp === "rank" ? this.buckets(limits, theme) : this.scale(value, limits, theme);
-    if (missing) children.push(append(make("span", "missing"), make("i", "swatch hatched"), make("span", "", "not predicted")));
+    if (values.every((x) => x == null)) children.length = 0; // no scale of nothing
+    if (values.includes(null)) children.push(append(make("span", "missing"), make("i", "swatch hatched"), make("span", "", "not predicted")));
     this.legend.replaceChildren(...children);
   }
 

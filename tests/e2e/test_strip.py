@@ -325,6 +325,13 @@ def test_characters_are_shown_whole_and_white_space_is_seen(open_page: OpenPage)
     assert (newline.bounding_box() or {"width": 0})["width"] > 4
 
 
+def test_a_single_token_has_no_scale(open_page: OpenPage) -> None:
+    page = open_page("/?text=one&report=0")
+    expect(cells(page)).to_have_count(1)
+    expect(page.locator(".legend")).to_have_text("not predicted")
+    expect(page.locator(".chips")).to_be_hidden()
+
+
 def test_copied_text_is_the_text(page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator(".tokens").evaluate("list => getSelection().selectAllChildren(list)")
@@ -452,7 +459,7 @@ def test_standalone_page_works_alone(
     cells(page).nth(3).click()
     expect(page.locator(".pins .card")).to_have_count(1)
     page.get_by_label("Colour").select_option("rank")
-    assert page.locator("body").get_attribute("data-theme") == scheme
+    assert page.locator("html").get_attribute("data-theme") == scheme
     assert page.evaluate("window.__pwned") is None
     assert (asked, said) == ([file.as_uri()], [])
     assert axe(page) == []
