@@ -12,7 +12,9 @@ from engine.measures.checks import Floats, as_floats, as_probabilities, check_co
 LOG_ROOT_TAU = 0.5 * np.log(2 * np.pi)
 REACH = 12.0
 """Standard deviations either side that an integral covers; the mass beyond is below 1e-32."""
-QUADRATURE_NODES = 96
+NODES = np.linspace(-10.0, 10.0, 2001)
+"""Standard scores at which an average over a Gaussian is taken; so close that a kink between two peaks is resolved."""
+NODE_WEIGHTS = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
 MOST_DRAWS = 10_000_000
 
 
@@ -143,19 +145,16 @@ def fit_mode_covering(target: Mixture) -> Gaussian:
 
 
 def reverse_kl(q: Gaussian, target: Mixture) -> float:
-    """D(Q||P) in nats of a Gaussian Q to P = `target`, by Gauss-Hermite quadrature over Q."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES)
-    x = q.mean + q.std * nodes
-    return float(-gaussian_entropy(q.std) - (weights @ target.log_density(x)) / weights.sum())
+    """D(Q||P) in nats of a Gaussian Q to P = `target`, averaged over Q on a fine even grid."""
+    return float(-gaussian_entropy(q.std) - NODE_WEIGHTS @ target.log_density(q.mean + q.std * NODES))
 
 
 def forward_kl(target: Mixture, q: Gaussian) -> float:
-    """D(P||Q) in nats of P = `target` to a Gaussian Q, each part of P integrated by Gauss-Hermite quadrature."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES)
+    """D(P||Q) in nats of P = `target` to a Gaussian Q, averaged over each part of P on a fine even grid."""
     total = 0.0
     for share, part in zip(target.weights, target.parts, strict=True):
-        x = part.mean + part.std * nodes
-        total += share * float(weights @ (target.log_density(x) - q.log_density(x)) / weights.sum())
+        x = part.mean + part.std * NODES
+        total += share * float(NODE_WEIGHTS @ (target.log_density(x) - q.log_density(x)))
     return total
 
 
