@@ -3,13 +3,22 @@
 Only safetensors are read and no code from a model's repository is ever run.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from engine import hardware, registry, sources
-from engine.errors import MissingPackageError, ModelAbsentError, ModelFilesError, UnsupportedModelError
+from engine import footprint, hardware, registry, sources
+from engine.errors import (
+    EngineError,
+    MemoryBudgetError,
+    MissingPackageError,
+    ModelAbsentError,
+    ModelError,
+    ModelFilesError,
+    UnsupportedModelError,
+)
 from engine.model import LoadedModel, Precision
 from engine.quiet import quiet_libraries
 from engine.registry import ModelSpec
@@ -83,7 +92,7 @@ def _load_tokenizer(spec: ModelSpec, path: Path) -> "PreTrainedTokenizerFast":
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise UnsupportedModelError(
             f"The tokenizer of {spec.title} cannot be loaded ({_first_line(error)}). "
@@ -94,14 +103,17 @@ def _load_tokenizer(spec: ModelSpec, path: Path) -> "PreTrainedTokenizerFast":
             f"{spec.title} has no fast tokenizer, which is needed to place tokens in the text. "
             "Choose a model whose repository has a tokenizer.json."
         )
-    return tokenizer
+    fast: PreTrainedTokenizerFast = tokenizer
+    return fast
 
 
 def _load_network(spec: ModelSpec, path: Path, precision: Precision, device: torch.device) -> "PreTrainedModel":
     from transformers import AutoModelForCausalLM
 
+    factory: Any = AutoModelForCausalLM  # its annotation leaves out what output_loading_info adds
+    footprint.weights_bytes(path, precision)  # refuses files that are cut short, which would fail less clearly below
     try:
-        network, info = AutoModelForCausalLM.from_pretrained(
+        network, info = factory.from_pretrained(
             path,
             local_files_only=True,
             trust_remote_code=False,
@@ -110,18 +122,17 @@ def _load_network(spec: ModelSpec, path: Path, precision: Precision, device: tor
             device_map={"": device},
             **_precision_arguments(precision, device),
         )
-    except torch.cuda.OutOfMemoryError:
+    except EngineError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError, ImportError) as error:
-        raise _load_failure(spec, path, error) from error
-    if info["missing_keys"] or info["mismatched_keys"]:
-        count = len(info["missing_keys"]) + len(info["mismatched_keys"])
+    except Exception as error:  # foreign files can fail in any way; what it was is chained
+        raise _load_failure(spec, path, precision, error) from error
+    if missing := len(info["missing_keys"]) + len(info["mismatched_keys"]):
         raise ModelFilesError(
-            f"{count} weights of {spec.title} are missing from its files, so it is not a whole causal language model. "
+            f"{missing} weights of {spec.title} are missing from its files, so it is no whole causal language model. "
             "Fetch it again, or choose a model of the kind 'text generation'."
         )
-    network.eval().requires_grad_(False)
-    return network
+    loaded: PreTrainedModel = network.eval().requires_grad_(False)
+    return loaded
 
 
 def _precision_arguments(precision: Precision, device: torch.device) -> dict[str, Any]:
@@ -136,16 +147,47 @@ def _precision_arguments(precision: Precision, device: torch.device) -> dict[str
         ) from None
     from transformers import BitsAndBytesConfig
 
-    rest = hardware.choose("auto", str(device)).precision
-    dtype = _DTYPES[rest]
+    make: Any = BitsAndBytesConfig
+    dtype = _unquantised_dtype(device)
     if precision == "int8":
-        return {"dtype": dtype, "quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
-    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+        return {"dtype": dtype, "quantization_config": make(load_in_8bit=True)}
+    config = make(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
     return {"dtype": dtype, "quantization_config": config}
 
 
-def _load_failure(spec: ModelSpec, path: Path, error: Exception) -> ModelFilesError | UnsupportedModelError:
-    return UnsupportedModelError(f"{spec.title} cannot be loaded: {_first_line(error)}")
+def _unquantised_dtype(device: torch.device) -> torch.dtype:
+    """Type of embeddings, norms, head and activations beside quantised layers.
+
+    float32 on the CPU, so that the error seen there is the quantisation's alone and the same on every machine.
+    """
+    if device.type == "cpu":
+        return torch.float32
+    return _DTYPES[hardware.choose(device=str(device)).precision]
+
+
+def _load_failure(spec: ModelSpec, path: Path, precision: Precision, error: Exception) -> ModelError:
+    text = str(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+        return MemoryBudgetError(
+            f"There is too little memory for {spec.title} in {precision}. Choose nf4, a smaller model, or close others."
+        )
+    if "trust_remote_code" in text:
+        return UnsupportedModelError(f"{spec.title} needs code from its own repository, which is never run here.")
+    if "Unrecognized configuration class" in text or "does not recognize this architecture" in text:
+        return UnsupportedModelError(
+            f"{spec.title} is of the kind {_model_type(path)!r}, which is no causal language model known here. "
+            "Choose a model of the kind 'text generation'."
+        )
+    if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":
+        return ModelFilesError(f"The files of {spec.title} are damaged or incomplete: {_first_line(error)}")
+    return UnsupportedModelError(f"{spec.title} cannot be loaded ({_first_line(error)}). Choose another model.")
+
+
+def _model_type(path: Path) -> str:
+    try:
+        return str(json.loads((path / "config.json").read_bytes()).get("model_type", "unknown"))
+    except (OSError, ValueError):
+        return "unknown"
 
 
 def _first_line(error: Exception) -> str:

@@ -4,7 +4,7 @@ This module does not know where models come from (`engine.sources`) or how many 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import torch
 
@@ -95,8 +95,7 @@ class LoadedModel:
     @property
     def vocab_size(self) -> int:
         """Width V of the logits; may exceed the number of ids the tokenizer knows."""
-        size: int = self._head.weight.shape[0]
-        return size
+        return self._head_weight.shape[0]
 
     @property
     def context_length(self) -> int:
@@ -117,7 +116,8 @@ class LoadedModel:
     @property
     def memory_bytes(self) -> int:
         """Bytes of the weights and buffers, shared ones once."""
-        return int(self.network.get_memory_footprint())
+        network: Any = self.network
+        return int(network.get_memory_footprint())
 
     @torch.inference_mode()
     def hidden_states(self, token_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -142,15 +142,21 @@ class LoadedModel:
     @torch.inference_mode()
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """The head: (..., width) hidden states -> (..., V) logits, in the dtype the head computes in."""
-        head = self._head
-        logits: torch.Tensor = head(hidden.to(head.weight.dtype))
+        logits: torch.Tensor = self._head(hidden.to(self._head_weight.dtype))
         config = self.network.config.get_text_config()
         return _as_the_network_does(logits, config)
 
     @property
     def _head(self) -> torch.nn.Module:
-        head: torch.nn.Module = self.network.get_output_embeddings()
+        network: Any = self.network
+        head: torch.nn.Module = network.get_output_embeddings()
         return head
+
+    @property
+    def _head_weight(self) -> torch.Tensor:
+        weight = self._head.weight
+        assert isinstance(weight, torch.Tensor)  # noqa: S101
+        return weight
 
 
 def _as_the_network_does(logits: torch.Tensor, config: "PreTrainedConfig") -> torch.Tensor:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # bitsandbytes' int8 layers say at every call that they cast their input; once would be too often.
 _CHATTY = ("bitsandbytes", "bitsandbytes.autograd._functions", "accelerate", "huggingface_hub")
@@ -11,8 +12,9 @@ _CHATTY = ("bitsandbytes", "bitsandbytes.autograd._functions", "accelerate", "hu
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Switch off transformers' progress bars and its log below errors, and put them back as they were."""
-    from transformers.utils import logging as library
+    from transformers.utils import logging as transformers_logging
 
+    library: Any = transformers_logging
     verbosity, bars = library.get_verbosity(), library.is_progress_bar_enabled()
     library.set_verbosity_error()
     library.disable_progress_bar()

@@ -126,7 +126,7 @@ def list_files(source: Hub) -> Listing:
 
     api = HfApi(endpoint=endpoint())
     info = _answer(source.repo, lambda: api.model_info(source.repo, revision=source.revision, timeout=_ANSWER_SECONDS))
-    if not _SAFE_COMMIT.fullmatch(info.sha or ""):
+    if info.sha is None or not _SAFE_COMMIT.fullmatch(info.sha):
         raise FetchError(f"The hub does not state the commit of {source.repo}, so it cannot be kept apart from others.")
     return Listing(info.sha, tuple(file.rfilename for file in info.siblings or ()))
 
@@ -137,7 +137,7 @@ def look_up(repo: str, commit: str, name: str) -> RemoteFile:
 
     url = hf_hub_url(repo, name, revision=commit, endpoint=endpoint())
     found = _answer(repo, lambda: get_hf_file_metadata(url, token=_token(), timeout=_ANSWER_SECONDS))
-    if found.size is None or not _SAFE_ETAG.fullmatch(found.etag or ""):
+    if found.size is None or found.etag is None or not _SAFE_ETAG.fullmatch(found.etag):
         raise FetchError(f"The hub does not state size and checksum of {name} of {repo}, so it cannot be checked.")
     return RemoteFile(name, url, found.etag, found.size)
 
@@ -156,9 +156,11 @@ def download(file: RemoteFile, part: Path) -> Iterator[int]:
     if position == file.size and part.is_file():
         return
     import httpx2
-    from huggingface_hub.utils import build_hf_headers, get_session
+    from huggingface_hub import get_session
 
-    headers = build_hf_headers(token=_token()) | {"Accept-Encoding": "identity"}
+    headers = {"Accept-Encoding": "identity"}  # compressed, the bytes would not be those that the size counts
+    if token := _token():
+        headers["Authorization"] = f"Bearer {token}"  # not sent on to another host that the hub redirects to
     if position:
         headers["Range"] = f"bytes={position}-"
     try:

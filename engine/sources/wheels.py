@@ -7,7 +7,7 @@ The weights are kept in float32, the type the GGUF blocks are computed back to: 
 import shutil
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine import paths
 from engine.errors import AccessError, FetchError
@@ -89,13 +89,13 @@ def convert(gguf: Path, target: Path, source: Wheels) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with quiet_libraries():
-        network = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        network: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         # The weights are plain now; with these two set, saving would be refused.
         network.hf_quantizer = None
         if hasattr(network.config, "quantization_config"):
             del network.config.quantization_config
         network.save_pretrained(target, safe_serialization=True)
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         if source.digits_alone:
             _split_digits(tokenizer)
         tokenizer.save_pretrained(target)
