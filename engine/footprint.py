@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ModelFilesError
 from engine.model import Precision
+from engine.sources import scratch
+from engine.sources.kinds import Scratch
 
 if TYPE_CHECKING:
     from engine.registry import ModelSpec
@@ -37,8 +39,9 @@ def weights_bytes(directory: Path, precision: Precision) -> int:
 
 
 def stated_bytes(spec: "ModelSpec", precision: Precision) -> int:
-    """The same from the number of weights in the registry, for a model whose files are not here yet."""
-    return int((spec.parameters or 0) * max(1, _MATRIX_BYTES[precision]))
+    """The same for a model whose files are not here yet, as if every weight were one of a matrix."""
+    count = scratch.parameters(spec.source) if isinstance(spec.source, Scratch) else spec.parameters
+    return int((count or 0) * _MATRIX_BYTES[precision])
 
 
 def tensor_shapes(directory: Path) -> Iterator[tuple[str, tuple[int, ...]]]:

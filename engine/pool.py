@@ -168,7 +168,7 @@ class ModelPool:
         with self._lock:
             if need <= budget:
                 self._evict(key.device, budget - need)
-            used = self.used(key.device)
+            used = self.used(key.device) if need <= budget else 0
             if need + used > budget:
                 raise MemoryBudgetError(_too_large(spec, key.precision, need, budget, used))
             self._reserved[key] = _Use(key.device, need)

@@ -206,13 +206,13 @@ def _by_name() -> dict[str, ModelSpec]:
 
 def _names_a_path(name: str) -> bool:
     marked = name.startswith((".", "~", os.sep)) or Path(name).is_absolute()
-    return bool(name) and (marked or Path(name).is_dir())
+    return bool(name) and (marked or os.path.isdir(name))  # unlike Path.is_dir, refuses no name for its length
 
 
 def _directory(name: str) -> ModelSpec:
-    path = Path(name).expanduser().absolute()
-    if not path.is_dir():
-        raise UnknownModelError(f"There is no directory {str(path)!r}. Give a directory that holds config.json.")
+    path = Path(os.path.expanduser(name)).absolute()
+    if not os.path.isdir(path):
+        raise UnknownModelError(f"There is no directory {_shortened(name)!r}. Give a directory that holds config.json.")
     return ModelSpec(
         name=str(path),
         title=path.name,
@@ -241,6 +241,9 @@ def _hub(repo: str, revision: str) -> ModelSpec:
 def _unknown_message(name: str) -> str:
     names = [spec.name for spec in _SPECS]
     near = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
-    shown = name if len(name) <= 80 else name[:77] + "..."
     hint = f"Did you mean {' or '.join(near)}?" if near else f"This program knows {', '.join(names)}."
-    return f"No model is called {shown!r}. {hint} A hub id ('org/name') or a directory works too."
+    return f"No model is called {_shortened(name)!r}. {hint} A hub id ('org/name') or a directory works too."
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 80 else name[:77] + "..."

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.registry import ModelSpec
 
 _END_OF_TEXT = "<|endoftext|>"
+_VOCABULARY_SIZE = 50_257
 _VOCABULARY_BYTES = 4_000_000
 
 
@@ -51,8 +52,20 @@ def fetch_steps(spec: "ModelSpec", source: Scratch) -> Steps[Path]:
 
 
 def _needed_bytes(source: Scratch) -> int:
-    weights = 12 * source.layers * source.width**2 + (50_257 + source.context_length) * source.width
-    return 4 * weights + _VOCABULARY_BYTES
+    return 4 * parameters(source) + _VOCABULARY_BYTES
+
+
+def parameters(source: Scratch) -> int:
+    """Number of weights.
+
+    Examples
+    --------
+    >>> parameters(Scratch(layers=12, width=768, heads=12, context_length=1024))
+    124439808
+    """
+    block = 12 * source.width**2 + 13 * source.width
+    embeddings = (_VOCABULARY_SIZE + source.context_length) * source.width
+    return source.layers * block + embeddings + 2 * source.width
 
 
 def config(source: Scratch, vocab_size: int) -> "GPT2Config":
