@@ -114,7 +114,7 @@ def _visible(segments: torch.Tensor) -> torch.Tensor:
 
 
 def batches(items: Sequence[EncodedItem], budget: int) -> list[list[int]]:
-    """Indices of `items` in batches of like length, longest first: at most `budget` tokens with padding, or one item."""
+    """Indices of `items` in batches of like length, longest first: at most `budget` tokens with padding, or one."""
     order = sorted(range(len(items)), key=lambda index: (-items[index].packed_length, index))
     found: list[list[int]] = []
     for index in order:
