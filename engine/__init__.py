@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from engine.pool import ModelPool
     from engine.results import ModelComparison, TextScores
     from engine.scoring import score_text, score_text_steps
+    from engine.training.config import BiasConfig
+    from engine.training.loop import train_bias, train_bias_steps
 
 _HOMES = {
+    "BiasConfig": "engine.training.config",
     "LoadedModel": "engine.model",
     "ModelComparison": "engine.results",
     "ModelPool": "engine.pool",
@@ -25,9 +28,12 @@ _HOMES = {
     "load_model_steps": "engine.loading",
     "score_text": "engine.scoring",
     "score_text_steps": "engine.scoring",
+    "train_bias": "engine.training.loop",
+    "train_bias_steps": "engine.training.loop",
 }
 
 __all__ = [
+    "BiasConfig",
     "LoadedModel",
     "ModelComparison",
     "ModelPool",
@@ -38,6 +44,8 @@ __all__ = [
     "load_model_steps",
     "score_text",
     "score_text_steps",
+    "train_bias",
+    "train_bias_steps",
 ]
 
 

@@ -14,27 +14,31 @@ from typing import Any, TypeVar
 from engine import registry
 from engine.errors import EngineError, TextError
 from engine.steps import Progress, Steps, run
+from engine.training import command as training
 
 T = TypeVar("T")
 
-Output = Callable[[argparse.Namespace], str]
-"""A command: what it prints on stdout."""
+Output = Callable[[argparse.Namespace], str | Iterator[str]]
+"""A command: what it prints on stdout, at once or part by part."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = parser().parse_args(arguments)
     command: Output = options.command
+    out = sys.stdout
     try:
         with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints is not our output
             output = command(options)
+            for part in [output] if isinstance(output, str) else output:
+                out.write(part.rstrip("\n") + "\n")
+                out.flush()
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    sys.stdout.write(output.rstrip("\n") + "\n")
     return 0
 
 
@@ -50,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     _add_fetch(commands)
     _add_score(commands)
     _add_compare(commands)
+    training.add(commands)
     return top
 
 

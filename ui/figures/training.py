@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import log
+from math import ceil, floor, log, log10
 
 import plotly.graph_objects as go
 
@@ -11,7 +11,7 @@ from engine.training.records import RunStart, TrainStep
 from ui.figures import base
 from ui.palette import Theme, palette
 
-HEIGHT = 218
+HEIGHT = 226
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ CURVES: dict[str, Curve] = {
         "Gradient norm", "L2", (Line("gradient norm", lambda step: step.grad_norm, "accent"),), logarithmic=True
     ),
     "kl_to_start": Curve(
-        "Distance from the start",
+        "KL to the start",
         "nats per token",
         (
-            Line("KL(P‖P_start), held-out text", lambda step: step.kl_to_start, "model_b"),
-            Line("the same, text trained on", lambda step: step.kl_penalty, "accent"),
+            Line("held-out text", lambda step: step.kl_to_start, "model_b"),
+            Line("text trained on", lambda step: step.kl_penalty, "accent"),
         ),
     ),
     "perplexity": Curve(
@@ -73,7 +73,6 @@ CURVES: dict[str, Curve] = {
         "Learning rate",
         "as used",
         (Line("learning rate", lambda step: step.learning_rate, "accent"),),
-        logarithmic=True,
     ),
 }
 """The charts, in the order to show them."""
@@ -106,13 +105,17 @@ def curve(
     if spec.share:
         figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
     elif spec.logarithmic:
-        figure.update_yaxes(type="log", nticks=4, exponentformat="power", dtick=None)
+        levels = [y for trace in figure.data for y in trace.y]
+        ticks = log_ticks(min(levels), max(levels)) if levels else [1.0]
+        figure.update_yaxes(type="log", tickvals=ticks, ticktext=[tick_label(tick) for tick in ticks])
     else:
         figure.update_yaxes(rangemode="tozero")
+    if not figure.data:
+        figure.update_yaxes(range=[0, 1], showticklabels=False)
     if name == "divergence" and start is not None:
         _floors(figure, start, colours.muted)
     _subtitle(figure, spec, len(spec.lines) > 1, colours)
-    return figure.update_layout(margin={"l": 4, "r": 8, "t": 46, "b": 4}, uirevision="training", hovermode="x unified")
+    return figure.update_layout(margin={"l": 4, "r": 8, "t": 58, "b": 4}, uirevision="training", hovermode="x unified")
 
 
 def _trace(points: list[tuple[int, float]], name: str, colour: str, share: bool) -> go.Scatter:
@@ -128,10 +131,35 @@ def _trace(points: list[tuple[int, float]], name: str, colour: str, share: bool)
     )
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """Ticks of a logarithmic axis: powers of ten, and 2 and 5 of each where there would be few.
+
+    >>> log_ticks(60, 300)
+    [50.0, 100.0, 200.0, 500.0]
+    """
+    first, last = floor(log10(low)), ceil(log10(high))
+    digits = (1,) if last - first > 2 else (1, 2, 5)
+    every = max(1, (last - first) // 4)
+    ticks = [float(f"{digit}e{power}") for power in range(first, last + 1, every) for digit in digits]
+    return [tick for tick in ticks if low / 2.5 <= tick <= high * 2.5] or [low]
+
+
+def tick_label(tick: float) -> str:
+    """A tick as short as it can be read.
+
+    >>> tick_label(2e7), tick_label(0.05), tick_label(200)
+    ('2·10<sup>7</sup>', '0.05', '200')
+    """
+    if 1e-3 <= tick < 1e5:
+        return f"{tick:,g}"
+    digit, power = f"{tick:.0e}".split("e")
+    return ("" if digit == "1" else f"{digit}·") + f"10<sup>{int(power)}</sup>"
+
+
 def _floors(figure: go.Figure, start: RunStart, colour: str) -> None:
     """Lowest values that the two losses can reach: H(Q) = ln w, and 0."""
-    floor = log(start.wanted_count)
-    for level, text in ((floor, f"floor ln {start.wanted_count:,} = {floor:.2f}"), (0.0, "floor 0")):
+    lowest = log(start.wanted_count)
+    for level, text in ((lowest, f"floor ln {start.wanted_count:,} = {lowest:.2f}"), (0.0, "floor 0")):
         figure.add_hline(y=level, line={"color": colour, "width": 1, "dash": "dot"})
         figure.add_annotation(
             x=1, xref="paper", y=level, text=text, showarrow=False, xanchor="right", yanchor="bottom",

@@ -54,13 +54,7 @@ def _before_and_after(run: TrainingRun) -> None:
         "200 tokens sampled after the same prompts with the same draws. Does it hold on real prompts as well as on "
         "random tokens?",
     )
-    counts = {
-        kind: [
-            generation.wanted_count if generation else 0
-            for generation in map(run.generation, ("before", "after"), (kind, kind))
-        ]
-        for kind in _KINDS
-    }
+    counts = {kind: " → ".join(_count(run.generation(when, kind)) for when in _WHEN) for kind in _KINDS}
     kind = st.segmented_control(
         "Prompts",
         list(_KINDS),

@@ -13,7 +13,7 @@ from ui.layout import Fact
 from ui.training import server, settings, tokens
 
 POLL_SECONDS = 0.6
-_GLIMPSES = 6
+_GLIMPSES = 5
 _QUIET = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 _STATES = {
     "waiting": "Waiting",
@@ -76,7 +76,7 @@ def _button(
     return st.button(
         label,
         icon=f":material/{icon}:",
-        key=f"transport_{label.lower()}",
+        key=f"transport_{'main' if primary else label.lower()}",
         disabled=not enabled,
         on_click=act,
         type="primary" if primary else "secondary",
@@ -160,8 +160,8 @@ def _numbers(steps: tuple[TrainStep, ...]) -> None:
     measured = [step for step in steps if step.kl_to_start is not None]
     first, last = (measured[0], measured[-1]) if measured else (None, None)
 
-    def shown(number: float | None, spec: str) -> str:
-        return "–" if number is None else format(number, spec)
+    def shown(number: float | None, spec: str, unit: str = "") -> str:
+        return "–" if number is None else format(number, spec) + unit
 
     growth = None
     if first is not None and last is not None and first.held_out_perplexity and last.held_out_perplexity:
@@ -170,7 +170,7 @@ def _numbers(steps: tuple[TrainStep, ...]) -> None:
         [
             Fact(
                 "Divergence",
-                f"{shown(steps[-1].kl if steps else None, '.3f')} nats",
+                shown(steps[-1].kl if steps else None, ".3f", " nats"),
                 "D(Q‖P), where Q is uniform over the wanted tokens. Never negative; 0 is its floor.",
             ),
             Fact(
@@ -185,7 +185,7 @@ def _numbers(steps: tuple[TrainStep, ...]) -> None:
             ),
             Fact(
                 "KL to the start",
-                f"{shown(last and last.kl_to_start, '.3f')} nats",
+                shown(last and last.kl_to_start, ".3f", " nats"),
                 "KL(P‖P_start) per token of held-out real text: how far the model has moved.",
             ),
             Fact(

@@ -1,6 +1,7 @@
 """What the whole server holds for training: its processes, the vocabularies looked through, one finished example."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.training import patterns, vocabulary
-from engine.training.jobs import Job, JobView, TrainingJobs
+from engine.training.jobs import AT_ONCE, Job, JobView, TrainingJobs
 from engine.training.patterns import Pattern
+from engine.training.process import NICENESS
 from engine.training.records import TrainingRun
 
 _EXAMPLE = Path(__file__).resolve().parents[2] / "assets" / "training" / "example_run.json"
@@ -30,8 +32,15 @@ class Preview:
 
 @st.cache_resource(show_spinner=False)
 def jobs() -> TrainingJobs:
-    """Every training run of the server."""
-    return TrainingJobs(lambda session: get_instance().is_active_session(session))
+    """Every training run of the server.
+
+    LOGITSCOPE_TRAINING_AT_ONCE and LOGITSCOPE_TRAINING_NICENESS change how many run at once, and at which priority.
+    """
+    return TrainingJobs(
+        lambda session: get_instance().is_active_session(session),
+        at_once=int(os.environ.get("LOGITSCOPE_TRAINING_AT_ONCE", AT_ONCE)),
+        niceness=int(os.environ.get("LOGITSCOPE_TRAINING_NICENESS", NICENESS)),
+    )
 
 
 def session() -> str:

@@ -125,7 +125,7 @@ def start_names() -> list[str]:
 
 
 def _start_title(name: str) -> str:
-    return "Random weights (GPT-2 from scratch)" if name == SCRATCH else registry.resolve(name).title
+    return "Random weights, GPT-2" if name == SCRATCH else registry.resolve(name).title
 
 
 def _number(label: str, name: str, low: float, high: float, **options: Any) -> None:

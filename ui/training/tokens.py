@@ -57,4 +57,6 @@ def chips(tokens: Iterable[str], more: int) -> None:
 
 def _tokens(tokens: tuple[str, ...], wanted: tuple[bool, ...]) -> str:
     shown = (escape(token.translate(_INVISIBLE)) for token in tokens)
-    return "".join(f"<mark>{text}</mark>" if hit else text for text, hit in zip(shown, wanted, strict=True))
+    return "".join(
+        f"<mark>{text}</mark>" if hit else f"<span>{text}</span>" for text, hit in zip(shown, wanted, strict=True)
+    )
