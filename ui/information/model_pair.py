@@ -31,7 +31,7 @@ def at_position(p: ModelChoice, q: ModelChoice, text: str) -> tuple[Pair, Slider
     """Both predictions at the position of the slider, that slider, and its value; the caller mounts it."""
     whole = _predictions(p, q, text, None)
     last = whole[0].position
-    slider = Slider("after", "Tokens read", 1, max(2, last), min(last, 4), 1)
+    slider = Slider("after", "Tokens read", 1, max(2, last), min(last, 5), 1)
     position = min(last, int(live.slider_values("pair_position", [slider])["after"]))
     return _predictions(p, q, text, position), slider, float(position)
 

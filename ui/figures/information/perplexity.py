@@ -72,4 +72,4 @@ def temperature_curve(
     )
     title = "Distillation loss by temperature"
     base.styled(figure, theme=theme, title=title, x_title="Temperature T", y_title="nats", height=260)
-    return figure.update_layout(showlegend=True, legend={"x": 1, "xanchor": "right"}).update_xaxes(type="log")
+    return figure.update_layout(showlegend=True, legend={"x": 1, "xanchor": "right"}).update_xaxes(type="log", dtick=1)
