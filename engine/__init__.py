@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.comparing import compare_models, compare_models_steps
+    from engine.corpus.divergence import corpus_divergence, corpus_divergence_steps
+    from engine.corpus.hellaswag import evaluate_hellaswag, evaluate_hellaswag_steps
+    from engine.corpus.mauve import mauve_score, mauve_score_steps
     from engine.loading import load_model, load_model_steps
     from engine.model import LoadedModel
     from engine.pool import ModelPool
@@ -24,8 +27,14 @@ _HOMES = {
     "TextScores": "engine.results",
     "compare_models": "engine.comparing",
     "compare_models_steps": "engine.comparing",
+    "corpus_divergence": "engine.corpus.divergence",
+    "corpus_divergence_steps": "engine.corpus.divergence",
+    "evaluate_hellaswag": "engine.corpus.hellaswag",
+    "evaluate_hellaswag_steps": "engine.corpus.hellaswag",
     "load_model": "engine.loading",
     "load_model_steps": "engine.loading",
+    "mauve_score": "engine.corpus.mauve",
+    "mauve_score_steps": "engine.corpus.mauve",
     "score_text": "engine.scoring",
     "score_text_steps": "engine.scoring",
     "train_bias": "engine.training.loop",
@@ -40,8 +49,14 @@ __all__ = [
     "TextScores",
     "compare_models",
     "compare_models_steps",
+    "corpus_divergence",
+    "corpus_divergence_steps",
+    "evaluate_hellaswag",
+    "evaluate_hellaswag_steps",
     "load_model",
     "load_model_steps",
+    "mauve_score",
+    "mauve_score_steps",
     "score_text",
     "score_text_steps",
     "train_bias",

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_compare(commands)
     training.add(commands)
+    corpus_cli.add_commands(commands, _run)
     return top
 
 
