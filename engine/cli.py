@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine import registry
+from engine.corpus import cli as corpus_cli
 from engine.errors import EngineError, TextError
 from engine.steps import Progress, Steps, run
 from engine.training import command as training

@@ -1,5 +1,6 @@
 """HellaSwag's validation set from the hub's data set, where the hub can be reached; kept in the hub's own cache."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from engine import errors
@@ -31,7 +32,7 @@ def fetch_items_steps() -> Steps[tuple[HellaSwagItem, ...]]:
     return tuple(_item(record, number) for number, record in enumerate(records, start=1))
 
 
-def _item(record: dict[str, Any], number: int) -> HellaSwagItem:
+def _item(record: Mapping[Any, Any], number: int) -> HellaSwagItem:
     named = {name: record.get(name) for name in ("activity_label", "ctx_a", "ctx_b", "label")}
     return item_from_record({**named, "endings": list(record["endings"])}, f"Item {number}")
 
