@@ -20,7 +20,7 @@ from engine.errors import (
     UnsupportedModelError,
 )
 from engine.model import LoadedModel, Precision
-from engine.quiet import quiet_libraries
+from engine.quiet import quiet_libraries, quieten_casts
 from engine.registry import ModelSpec
 from engine.sources.kinds import Scratch
 from engine.steps import Progress, Steps, run
@@ -98,6 +98,8 @@ def _load_tokenizer(spec: ModelSpec, path: Path) -> "PreTrainedTokenizerFast":
             f"The tokenizer of {spec.title} cannot be loaded ({_first_line(error)}). "
             "Choose a model whose repository has a tokenizer.json."
         ) from error
+    if tokenizer.vocab_size < 2:  # what transformers makes of a directory without a vocabulary
+        raise ModelFilesError(f"{spec.title} has no tokenizer. Put its tokenizer.json beside the weights.")
     if not getattr(tokenizer, "is_fast", False):
         raise UnsupportedModelError(
             f"{spec.title} has no fast tokenizer, which is needed to place tokens in the text. "
@@ -150,6 +152,7 @@ def _precision_arguments(precision: Precision, device: torch.device) -> dict[str
     make: Any = BitsAndBytesConfig
     dtype = _unquantised_dtype(device)
     if precision == "int8":
+        quieten_casts()
         return {"dtype": dtype, "quantization_config": make(load_in_8bit=True)}
     config = make(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
     return {"dtype": dtype, "quantization_config": config}
@@ -206,7 +209,13 @@ def check(model: LoadedModel) -> None:
     UnsupportedModelError
         Where it is not causal, or its head does something this program does not do.
     """
-    last = min(model.vocab_size, model.tokenizer.size) - 1
+    known = model.tokenizer.backend.vocab_size
+    if known > model.vocab_size:
+        raise UnsupportedModelError(
+            f"The tokenizer of {model.spec.title} knows {known:,} tokens and the network {model.vocab_size:,}: "
+            "they do not belong together."
+        )
+    last = known - 1
     ids = torch.tensor([[0, 1, 2], [0, 1, last]], device=model.device)  # the two rows differ in the last token only
     ours = model.logits(model.hidden_states(ids)).float()
     own = model.network(input_ids=ids, use_cache=False).logits.float()
@@ -215,7 +224,7 @@ def check(model: LoadedModel) -> None:
             f"{model.title} computes values that are not numbers. Its files are damaged, or it needs float32."
         )
     tolerance = _PROBE_TOLERANCE[model.precision] * own.std().item()
-    if (ours - own).abs().max().item() > tolerance:
-        raise UnsupportedModelError(f"{model.spec.title} changes its logits in a way that this program does not know.")
     if (own[0, :2] - own[1, :2]).abs().max().item() > tolerance:
         raise UnsupportedModelError(f"{model.spec.title} reads ahead, so it is not a causal language model.")
+    if (ours - own).abs().max().item() > tolerance:
+        raise UnsupportedModelError(f"{model.spec.title} changes its logits in a way that this program does not know.")

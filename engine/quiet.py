@@ -5,8 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# bitsandbytes' int8 layers say at every call that they cast their input; once would be too often.
-_CHATTY = ("bitsandbytes", "bitsandbytes.autograd._functions", "accelerate", "huggingface_hub")
+_CHATTY = ("bitsandbytes", "accelerate", "huggingface_hub")
+_CASTING_LAYERS = "bitsandbytes.autograd._functions"
+
+
+def _is_no_cast(record: logging.LogRecord) -> bool:
+    return "inputs will be cast" not in str(record.msg)
+
+
+def quieten_casts() -> None:
+    """Drop what int8 layers say at every single call, that they cast their input."""
+    logging.getLogger(_CASTING_LAYERS).addFilter(_is_no_cast)  # the same filter is added only once
 
 
 @contextmanager

@@ -33,8 +33,8 @@ def make_directory(target: Path, needed_bytes: int, fill: Callable[[Path], Steps
     """
     if target.is_dir():
         return target
+    _make_parent(target)
     with storage_errors(target, needed_bytes):
-        target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(target.parent / f".{target.name}.lock", thread_local=False)
         yield from acquire(lock)
         try:
@@ -43,6 +43,13 @@ def make_directory(target: Path, needed_bytes: int, fill: Callable[[Path], Steps
         finally:
             lock.release()
     return target
+
+
+def _make_parent(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # a file in the way, a read-only disk, no permission: the remedy is the same
+        raise _unwritable(target.parent, error) from error
 
 
 def acquire(lock: FileLock) -> Steps[None]:
@@ -97,10 +104,7 @@ def storage_errors(target: Path, needed_bytes: int) -> Iterator[None]:
                 free = shutil.disk_usage(target.parent).free
             raise StorageError(_full_message(target.parent, needed_bytes, free)) from error
         if code in _UNWRITABLE and isinstance(error, OSError):
-            raise StorageError(
-                f"{target.parent} cannot be written: {error.strerror}. "
-                "Set LOGITSCOPE_CACHE to a directory you may write to."
-            ) from error
+            raise _unwritable(target.parent, error) from error
         raise
 
 
@@ -111,6 +115,12 @@ def _errno(error: Exception) -> int | None:
     _, found, rest = str(error).partition("(os error ")
     digits = rest.partition(")")[0]
     return int(digits) if found and digits.isdigit() else None
+
+
+def _unwritable(directory: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{directory} cannot be written: {error.strerror}. Set LOGITSCOPE_CACHE to a directory you may write to."
+    )
 
 
 def _full_message(directory: Path, needed_bytes: int, free: int) -> str:

@@ -1,0 +1,168 @@
+"""The command line, as a process of its own where stdout matters, else in this one."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import cli, registry
+from engine.model import LoadedModel
+
+ROOT = Path(__file__).parents[2]
+TEXT = "It costs ½ of 20 €, they said 🙂"
+
+
+@pytest.fixture(scope="module")
+def model(tiny_gpt2: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny GPT-2 as a directory."""
+    path = tmp_path_factory.mktemp("model")
+    tiny_gpt2.network.save_pretrained(path)
+    tiny_gpt2.tokenizer.backend.save_pretrained(path)
+    return str(path)
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> str:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return str(path)
+
+
+def engine(*arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-m", "engine", *arguments],
+        input=stdin,
+        capture_output=True,
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        timeout=120,
+        check=False,
+    )
+
+
+def test_stdout_is_json_and_nothing_else(model: str, text_file: str) -> None:
+    done = engine("score", "--model", model, "--precision", "float32", "--json", text_file)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads(done.stdout)
+    assert scores["log_probs"][0] is None
+    assert all(log_prob < 0 for log_prob in scores["log_probs"][1:])
+    assert len(scores["token_ids"]) == len(scores["log_probs"]) == len(scores["tokens"])
+    assert "Loading" in done.stderr.decode()
+
+
+def test_standard_input_is_read_and_numbers_are_those_of_the_engine(model: str, tiny_gpt2: LoadedModel) -> None:
+    import engine as public
+
+    done = engine("score", "--model", model, "--precision", "float32", "-", stdin=TEXT.encode())
+    expected = public.score_text(tiny_gpt2, TEXT)
+    assert json.loads(done.stdout)["log_probs"][1:] == pytest.approx(expected.log_probs[1:], abs=1e-4)
+
+
+def test_refusals_are_one_line_on_stderr_and_exit_status_2(tmp_path: Path) -> None:
+    done = engine("score", str(tmp_path / "absent.txt"))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == f"error: {tmp_path / 'absent.txt'} cannot be read: No such file or directory.\n"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = cli.main(list(arguments))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "empty"), (b"GGUF\x03\x00\x00\x00", "a model file"), ("Größe".encode("latin-1"), "not UTF-8")],
+)
+def test_files_that_are_no_text_are_refused(
+    content: bytes, words: str, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+    status, out, err = run(capsys, "score", "--model", model, str(tmp_path / "file"))
+    assert (status, out) == (2, "")
+    assert words in err
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--model", "gtp2"], "Did you mean gpt2"),
+        (["--precision", "fp8"], "no precision 'fp8'"),
+        (["--device", "tpu"], "no device 'tpu'"),
+        (["--window", "1"], "window"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(
+    option: list[str], words: str, model: str, text_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "score", "--model", model, *option, text_file)
+    assert (status, out) == (2, "")
+    assert words in err.splitlines()[-1]
+
+
+def test_compare_sets_two_precisions_side_by_side(
+    model: str, text_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    precisions = ["--precision-a", "float32", "--precision-b", "nf4"]
+    status, out, _ = run(capsys, "compare", "--model-a", model, "--model-b", model, *precisions, text_file)
+    comparison = json.loads(out)
+    assert status == 0
+    assert comparison["shared_vocabulary"] is True
+    assert all(kl is None or kl >= 0 for kl in comparison["kl_ab"])
+
+
+def test_csv_has_a_row_a_token(model: str, text_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _, as_json, _ = run(capsys, "score", "--model", model, text_file)
+    _, as_csv, _ = run(capsys, "score", "--model", model, "--csv", text_file)
+    rows = list(csv.reader(io.StringIO(as_csv)))
+    assert len(rows) - 1 == len(json.loads(as_json)["token_ids"])
+
+
+def test_models_lists_every_model_with_its_state(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "models")
+    listed = json.loads(out)
+    assert (status, err) == (0, "")
+    assert [entry["name"] for entry in listed] == [spec.name for spec in registry.specs()]
+    assert {entry["state"] for entry in listed} <= {"here", "fetchable", "unreachable"}
+
+
+def test_fetching_what_has_terms_shows_them_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOGITSCOPE_CACHE", str(tmp_path))
+    status, out, err = run(capsys, "fetch", "gemma3-270m")
+    assert (status, out) == (2, "")
+    assert "Gemma Terms of Use" in err
+    assert "--accept-licence" in err
+
+
+def test_fetching_a_made_model_says_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOGITSCOPE_CACHE", str(tmp_path))
+    status, out, _ = run(capsys, "fetch", "scratch-gpt2")
+    assert status == 0
+    assert (Path(json.loads(out)["path"]) / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("command", [[], ["models"], ["fetch"], ["score"], ["compare"]])
+def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        cli.main([*command, "--help"])
+    assert leaving.value.code == 0
+    assert "usage: python -m engine" in capsys.readouterr().out
+
+
+def test_stopping_from_the_keyboard_is_no_traceback(
+    text_file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_read", stopped)
+    assert run(capsys, "score", text_file) == (130, "", "stopped\n")

@@ -1,0 +1,30 @@
+"""`import engine`: quick, silent, and complete."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import engine
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sys, engine; print(sorted({'torch', 'transformers', 'numpy', 'bitsandbytes'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_every_public_name_is_there() -> None:
+    assert set(engine._HOMES) == set(engine.__all__) <= set(dir(engine))
+    for name in engine.__all__:
+        assert getattr(engine, name).__name__ == name
+
+
+def test_other_names_are_not() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = engine.nonsense
