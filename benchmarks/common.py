@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,16 +46,21 @@ def write_results(name: str, results: Mapping[str, Any]) -> Path:
     return path
 
 
-def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round; the ways take turns, so that a busy moment hits all of them."""
+def interleaved(
+    ways: Mapping[str, Callable[[], object]], rounds: int, *, cpu_time: bool = False
+) -> dict[str, list[float]]:
+    """Seconds of each way in each round, after one that does not count; the ways take turns, so that a busy moment hits
+    all of them. `cpu_time` counts this process's processor time, which other processes hardly change.
+    """
+    clock = process_time if cpu_time else perf_counter
     for way in ways.values():
         way()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            start = perf_counter()
+            start = clock()
             way()
-            seconds[name].append(perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 

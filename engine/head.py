@@ -63,7 +63,7 @@ class Workspace:
         shape = (rows, self.blocks * _BLOCK)
         self._shifted = torch.empty(shape, device=device)
         self._exponentials = torch.empty(shape, device=device)
-        self._larger = torch.empty((rows, vocab_size), dtype=torch.bool, device=device)
+        self._scratch = torch.empty(shape, device=device)
         self._use(rows)
 
     def _use(self, rows: int) -> None:
@@ -86,8 +86,9 @@ class Workspace:
         values[:, : self.vocab_size].copy_(logits)
         values[:, self.vocab_size :].fill_(_FLOOR)  # again: whoever uses `shifted` may have overwritten it
         target_logits = values.gather(1, targets[:, None])
-        larger = torch.gt(values[:, : self.vocab_size], target_logits, out=self._larger[: len(logits)])
-        ranks = larger.sum(1) + 1
+        # Ones in float32, exact below 2**24: summing booleans would first turn them into int64, eight times slower.
+        larger = torch.gt(values, target_logits, out=self._scratch[: len(logits)])
+        ranks = larger.sum(1).long() + 1
         top_values, top_ids = largest(values, top_k, self.blocks)
         maxima = top_values[:, :1] if top_k else values.amax(1, keepdim=True)
         values.sub_(maxima)
@@ -95,7 +96,7 @@ class Workspace:
         self.totals = self.exponentials.sum(1, keepdim=True)
         # H = -sum p log p with log p = x - log Z, hence log Z - (sum e^x x) / Z, x counted from the row's maximum.
         log_totals = self.totals.log()
-        weighted = torch.linalg.vecdot(self.exponentials, values)[:, None]
+        weighted = torch.mul(self.exponentials, values, out=self._scratch[: len(logits)]).sum(1, keepdim=True)
         entropies = log_totals - weighted / self.totals
         return Readings(
             log_probs=(target_logits - maxima - log_totals)[:, 0],
