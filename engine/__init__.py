@@ -65,6 +65,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "measures":
+        return import_module("engine.measures")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'engine' has no attribute {name!r}")
