@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-_HTML = """<button type="button"><span class="says" role="status">Copy link</span></button>
+_HTML = """<button type="button"><span class="says" aria-live="polite">Copy link</span></button>
 <span class="note"></span>
 <input readonly hidden aria-label="Link to this page">"""
 

@@ -34,7 +34,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, object]]:
 def prepare() -> None:
     """Load the default model, score the first example and queue the others."""
     _say_on_console()
-    torch.set_num_threads(hardware.describe().cpu_cores)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or hardware.describe().cpu_cores))
     start = time.perf_counter()
     _log.info("Loading %s and scoring the first example ...", registry.resolve(registry.DEFAULT_MODEL).title)
     texts = [example.text for example in examples.examples()]

@@ -87,7 +87,7 @@ def per_token(
     if clicked is not None:
         figure.add_vline(x=clicked + 1, line={"color": colours.text, "width": 1, "dash": "dot"})
     base.styled(figure, theme=theme, title=title, x_title="Token", y_title=quantity.axis)
-    figure.update_xaxes(range=[0, len(scores) + 1])
+    figure.update_xaxes(range=[0, len(scores) + 1]).update_layout(dragmode="select")
     return figure.update_yaxes(type="log" if quantity.logarithmic else "linear")
 
 
@@ -153,6 +153,6 @@ def histogram(
             hovertemplate="%{y} " + name + " from %{customdata[1]:.3~g} to %{customdata[2]:.3~g}<extra></extra>",
             unselected={"marker": {"opacity": 0.35}},
         )
-    figure.update_layout(barmode="stack")
+    figure.update_layout(barmode="stack", dragmode="select")
     base.styled(figure, theme=theme, title=title, x_title=quantity.axis, y_title="Tokens")
     return figure.update_xaxes(type="log" if quantity.logarithmic else "linear")

@@ -103,7 +103,7 @@ def divergence(comparison: ModelComparison, *, theme: Theme, marked: Sequence[in
             hovertemplate="<b>%{hovertext}</b><br>" + name + " %{y:.4f} nats<extra></extra>",
         )
     base.styled(figure, theme=theme, title=title, x_title="Token", y_title="Divergence (nats)", height=260)
-    return figure.update_layout(showlegend=True, legend={"x": 1, "xanchor": "right"})
+    return figure.update_layout(showlegend=True, legend={"x": 1, "xanchor": "right"}, dragmode="select")
 
 
 def _wrapped(text: str, width: int = 70) -> str:

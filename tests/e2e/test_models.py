@@ -1,0 +1,50 @@
+"""The models page of the real app, in a real browser."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from engine import registry
+from tests.e2e.conftest import PHONE, OpenPage
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page("/models")
+
+
+def test_machine_and_every_model_are_shown(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+    for spec in registry.specs():
+        expect(page.get_by_role("heading", name=spec.title)).to_be_visible()
+    embedded = page.locator(".ls-model", has_text=registry.resolve(registry.DEFAULT_MODEL).title)
+    expect(embedded).to_contain_text("On this machine")
+    expect(embedded).to_contain_text("loaded in")
+    expect(page.get_by_role("img", name="Models take")).to_be_visible()
+
+
+def test_unknown_name_is_answered_with_near_ones(page: Page) -> None:
+    page.get_by_label("Hub id or directory").fill("gpt-2-lrge")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("alert").filter(has_text="gpt2-large")).to_be_visible()
+
+
+def test_terms_are_shown_before_a_model_is_fetched(page: Page) -> None:
+    gemma = page.locator("[class*=st-key-model_]", has_text="Gemma")
+    gemma.get_by_role("button", name="Fetch").click()
+    expect(page.get_by_text("I have read and accept these terms")).to_be_visible()
+    expect(page.get_by_role("button", name="Fetch", exact=True).last).to_be_disabled()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_finding(open_page: OpenPage, axe: Callable[..., list[str]], scheme: str) -> None:
+    page = open_page("/models", scheme=scheme)
+    expect(page.get_by_label("Hub id or directory")).to_be_visible()
+    assert [finding for finding in axe(page) if "(serious)" in finding or "(critical)" in finding] == []
+
+
+def test_phone_shows_everything_within_its_width(open_page: OpenPage) -> None:
+    page = open_page("/models", viewport=PHONE)
+    expect(page.get_by_label("Hub id or directory")).to_be_visible()
+    assert page.get_by_test_id("stMain").evaluate("e => e.scrollWidth <= e.clientWidth")
