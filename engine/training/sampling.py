@@ -31,11 +31,26 @@ def continue_prompts(
     for _ in range(count):
         out = trainee.network(input_ids=step_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
         cache = out.past_key_values
-        probs = _probabilities(out.logits[:, -1].float(), temperature, top_k).cpu()
-        chosen = torch.multinomial(probs, 1, generator=generator)
+        chosen = draw(_probabilities(out.logits[:, -1].float(), temperature, top_k).cpu(), generator)
         drawn.append(chosen)
         step_ids = chosen.to(trainee.device)
     return torch.cat(drawn, dim=1)
+
+
+def draw(probs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One id from each row: (b, V) probabilities -> (b, 1) int64.
+
+    The place where a uniform number falls in the cumulative distribution. `torch.multinomial` needs a random number a
+    token, and five times as long.
+
+    Examples
+    --------
+    >>> draw(torch.tensor([[0.0, 1.0, 0.0]]), torch.Generator().manual_seed(0)).tolist()
+    [[1]]
+    """
+    cumulative = probs.double().cumsum(-1)
+    uniform = torch.rand(len(probs), 1, dtype=torch.float64, generator=generator) * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, uniform, right=True).clamp_max_(probs.shape[-1] - 1)
 
 
 def _probabilities(logits: torch.Tensor, temperature: float, top_k: int) -> torch.Tensor:
