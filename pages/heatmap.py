@@ -83,7 +83,7 @@ def summary(scores: TextScores) -> None:
 def linked_view(scores: TextScores) -> None:
     selection = linking.current(GROUP, about=(scores.model_key, scores.text, scores.prepend_bos, scores.window))
     events = strip.token_strip(
-        strip_data.payload(scores), key="heatmap_strip", height=STRIP_HEIGHT, highlight=selection.tokens
+        cache.strip_payload(scores), key="heatmap_strip", height=STRIP_HEIGHT, highlight=selection.tokens
     )
     if events.selected != selection.clicked:
         linking.click(GROUP, events.selected)

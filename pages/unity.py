@@ -85,7 +85,7 @@ def linked_view(comparison: ModelComparison) -> None:
             "Difference", "Log-probability under B minus under A. Click a token for what each would have said."
         )
         events = strip.token_strip(
-            strip_data.comparison_payload(comparison),
+            cache.comparison_payload(comparison, "difference"),
             key="unity_difference",
             height=300,
             highlight=selection.tokens,
@@ -108,7 +108,7 @@ def linked_view(comparison: ModelComparison) -> None:
         with column:
             layout.section(f"Model {side.upper()}", getattr(comparison, side).model_title)
             strip.token_strip(
-                strip_data.comparison_payload(comparison, side),
+                cache.comparison_payload(comparison, side),
                 key=f"unity_{side}",
                 height=260,
                 highlight=spans.tokens_in(getattr(comparison, f"ranges_{side}"), selection.tokens),

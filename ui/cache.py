@@ -8,11 +8,12 @@ for any more is cancelled at its next step.
 import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TypedDict, TypeVar, Unpack
+from functools import lru_cache
+from typing import Literal, TypedDict, TypeVar, Unpack
 
 import streamlit as st
 
-from engine import comparing, registry, scoring
+from engine import comparing, registry, scoring, strip
 from engine.errors import TextError
 from engine.pool import ModelPool
 from engine.results import ModelComparison, TextScores
@@ -44,6 +45,7 @@ class ModelChoice:
 
 
 _MOST_KEPT_BYTES = 500_000_000  # of kept results; the longest text's takes about 15 MB
+_PAYLOADS = 16
 
 PAIR = (ModelChoice(registry.DEFAULT_MODEL), ModelChoice(registry.DEFAULT_MODEL, "nf4"))
 """What is compared unless told otherwise: the default model and its 4-bit form. The first is every page's model."""
@@ -95,6 +97,18 @@ def ahead_of_time(choices: tuple[ModelChoice, ...], text: str) -> Ticket[TextSco
 def computed(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
     """Any other long work of a page, by the same rules. `key` holds everything the result depends on."""
     return _waited(key, make_steps)
+
+
+@lru_cache(maxsize=_PAYLOADS)
+def strip_payload(scores: TextScores) -> strip.Payload:
+    """Data of the strip of a reading, made once: a page that is touched draws itself anew."""
+    return strip.payload(scores)
+
+
+@lru_cache(maxsize=_PAYLOADS)
+def comparison_payload(comparison: ModelComparison, which: Literal["difference", "a", "b"]) -> strip.Payload:
+    """Data of one of the strips of a comparison, made once."""
+    return strip.comparison_payload(comparison, which)
 
 
 def text_hash(text: str) -> str:
