@@ -193,6 +193,11 @@ class Job:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
+    def process_id(self) -> int | None:
+        """Number of the process, once it has one."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def holds_model(self) -> bool:
         """Whether it has model files."""
         return self._after is not None
