@@ -46,7 +46,7 @@ def stated_bytes(spec: "ModelSpec", precision: Precision) -> int:
 
 def tensor_shapes(directory: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Name and shape of every tensor in the safetensors files of `directory`."""
-    for path in sorted(directory.glob("*.safetensors")):
+    for path in sorted(directory.glob("model*.safetensors")):
         for name, entry in _header(path).items():
             if name != "__metadata__":
                 yield name, tuple(entry["shape"])
