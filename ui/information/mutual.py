@@ -79,7 +79,7 @@ def _estimates(name: str, values: dict[str, float]) -> None:
         ("First-order bias", f"{measures.first_order_bias(bins, bins, samples):.3f}", "nats, if all cells were filled"),
     )
     times = ", ".join(f"{reading.title} {reading.seconds * 1e3:.1f} ms" for reading in readings)
-    parts.note(f"Time of each: {times}. The neighbour estimator is scikit-learn's `mutual_info_regression`.")
+    parts.note(f"Time of each: {times}. The neighbour estimator is scikit-learn's mutual_info_regression.")
 
 
 @st.fragment
