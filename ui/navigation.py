@@ -11,6 +11,7 @@ _FOLDER = Path(__file__).resolve().parent.parent / "pages"
 _PAGES = (
     ("heatmap", "Heatmap", ":material/gradient:"),
     ("unity", "Two models", ":material/compare_arrows:"),
+    ("divergence", "Good enough?", ":material/balance:"),
     ("bias_training", "Train a bias", ":material/model_training:"),
     ("information", "Information lab", ":material/functions:"),
     ("models", "Models", ":material/memory:"),

@@ -19,6 +19,7 @@ from engine import hardware, registry
 from engine.errors import EngineError
 from ui import cache, examples
 from ui.cache import ModelChoice
+from ui.divergence import held
 
 _log = logging.getLogger("logitscope")
 
@@ -47,6 +48,7 @@ def _prepare_rest(texts: list[str]) -> None:
     wanted = [(cache.PAIR, texts[0]), *((cache.PAIR[:1], text) for text in texts[1:])]
     if all(_done(choices, text) for choices, text in wanted):
         _log.info("All examples are scored.")
+        held.prepare()
 
 
 def _done(choices: tuple[ModelChoice, ...], text: str) -> bool:

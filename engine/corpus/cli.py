@@ -105,7 +105,7 @@ def _done(store: Any, run_id: str, run: RunSteps, device: str = "auto") -> str:
 
     sys.stderr.write(f"run {run_id} (continue it with --resume {run_id})\n")
     found = run(running.run_steps(store, run_id, lambda name, precision: load_model_steps(name, precision, device)))
-    return _json(_entry(found))
+    return _json(running.described(found))
 
 
 def _plan_divergence(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
@@ -162,21 +162,17 @@ def _models(options: argparse.Namespace) -> list[Any]:
 
 
 def _runs(options: argparse.Namespace, run: RunSteps) -> str:
+    from engine.corpus import running
+
     store = _store()
     if options.run is None:
-        return _json([_entry(found) for found in store.runs()])
+        return _json([running.described(found) for found in store.runs()])
     if options.delete:
         store.delete(options.run)
         return _json({"deleted": options.run})
     if options.resume:
         return _done(store, options.run, run)
-    return _json(_entry(store.run(options.run)))
-
-
-def _entry(run: Any) -> dict[str, Any]:
-    named = ("id", "kind", "title", "finished", "created", "updated", "settings", "models", "data_hash", "versions")
-    entry = {name: getattr(run, name) for name in named}
-    return {**entry, "result": run.summary if run.finished else None}
+    return _json(running.described(store.run(options.run)))
 
 
 def _read(file: str | None) -> str:

@@ -89,6 +89,12 @@ def summary(result: Result) -> dict[str, Any]:
     return ready
 
 
+def described(run: Run) -> dict[str, Any]:
+    """A run and its result for export: what was asked, with what, and the numbers; None while unfinished."""
+    named = ("id", "kind", "title", "finished", "created", "updated", "settings", "models", "data_hash", "versions")
+    return {**{name: getattr(run, name) for name in named}, "result": run.summary if run.finished else None}
+
+
 def _divergence_summary(result: CorpusDivergence) -> dict[str, Any]:
     named = ("shared_vocabulary", "kl_undefined_reason", "pearson", "spearman", "tokens_base", "tokens_candidate")
     estimates = ("perplexity_base", "perplexity_candidate", "bits_per_byte_base", "bits_per_byte_candidate")

@@ -1,0 +1,82 @@
+"""Is the smaller or quantised model good enough, and where does it differ? Answered over many texts, and kept."""
+
+import streamlit as st
+
+from engine.corpus import glance
+from ui import address, cache, layout, messages, sidebar
+from ui.cache import ModelChoice
+from ui.divergence import corpus_panel, glance_panel, held, hellaswag_panel, mauve_panel, runs_panel
+
+KEYS = (("base", "base_precision"), ("candidate", "candidate_precision"))
+VIEWS = {
+    "corpus": "KL over a corpus",
+    "hellaswag": "HellaSwag",
+    "mauve": "MAUVE",
+    "glance": "At a glance",
+    "runs": "Past runs",
+}
+
+
+def main() -> None:
+    layout.heading(
+        "Good enough?",
+        "Judge a smaller or quantised model against a reference, over many texts: how far off, where, how sure.",
+    )
+    with messages.shown():
+        for notice in held.store().notices:
+            st.warning(messages.plain(notice), icon=":material/inventory_2:")
+        view = choose_view()
+        if view == "runs":
+            runs_panel.show()
+            return
+        a, b = model_pair()
+        {
+            "corpus": corpus_panel.show,
+            "hellaswag": hellaswag_panel.show,
+            "mauve": mauve_panel.show,
+            "glance": glance_panel.show,
+        }[view](a, b)
+
+
+def choose_view() -> str:
+    follow_run()
+    address.restore("view", list(VIEWS), "corpus")
+    view = st.segmented_control(
+        "View",
+        list(VIEWS),
+        format_func=VIEWS.__getitem__,
+        required=True,
+        key="view",
+        persist_state="session",
+        label_visibility="collapsed",
+        wrap=True,
+    )
+    address.note("view", "corpus")
+    return str(view)
+
+
+def follow_run() -> None:
+    """A link to a run opens its view with its models, once."""
+    run_id = st.query_params.get(held.RUN)
+    if run_id is None or st.session_state.get("followed_run") == run_id:
+        return
+    st.session_state["followed_run"] = run_id
+    run = held.found(run_id)
+    if run is None:
+        return
+    if "view" not in st.query_params:
+        st.session_state["view"] = "corpus" if run.kind == "divergence" else run.kind
+    for (name, precision), model in zip(KEYS, glance.models_of(run), strict=False):
+        st.session_state[name], st.session_state[precision] = model.name, model.precision
+
+
+def model_pair() -> tuple[ModelChoice, ModelChoice]:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="judged_pair"):
+        with st.container(key="side_base", horizontal=True):
+            a = sidebar.pick_model(*KEYS[0], "Base", cache.PAIR[0])
+        with st.container(key="side_candidate", horizontal=True):
+            b = sidebar.pick_model(*KEYS[1], "Candidate", cache.PAIR[1])
+    return a, b
+
+
+main()

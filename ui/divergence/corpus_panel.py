@@ -1,0 +1,265 @@
+"""KL over a corpus: what to compare on, the table whose every number opens, and the tokens behind it."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from engine import export
+from engine import strip as strip_data
+from engine.corpus import divergence, plans, running
+from engine.corpus.divergence import CorpusDivergence
+from engine.corpus.reading import FORMS, read_corpus
+from engine.corpus.store import Run
+from engine.results import ModelComparison
+from ui import cache, exports, layout, messages, strip
+from ui.cache import ModelChoice
+from ui.divergence import choosing, given, held, numbers, progress
+from ui.figures import base
+from ui.figures import divergence as figures
+from ui.layout import Fact
+
+_FORM_TITLES = {
+    "auto": "Found out by itself",
+    "whole": "One text",
+    "paragraphs": "Blank lines part texts",
+    "lines": "One text a line",
+    "jsonl": "JSON lines with a 'text'",
+}
+_CONTEXT = 48
+
+
+def show(a: ModelChoice, b: ModelChoice) -> None:
+    """Draw the panel for base `a` and candidate `b`."""
+    choose_data(a, b)
+    run = held.asked("divergence", (a, b))
+    if run is None:
+        run = plans.plan_divergence(held.store(), held.wanted(a), held.wanted(b), held.own_corpus())
+        if not run.finished and held.drivers().find(run.id) is None:
+            if (a, b) != cache.PAIR:
+                layout.empty_state("Not compared yet", "Press Compare above to set this pair side by side.")
+                return
+            held.drivers().start(run.id)
+    if progress.shown(run):
+        return
+    result = held.result(run)
+    if isinstance(result, CorpusDivergence):
+        of_result(run, result)
+
+
+def choose_data(a: ModelChoice, b: ModelChoice) -> None:
+    """The example corpus, or one's own."""
+    with st.container(horizontal=True, vertical_alignment="center", key="corpus_choice"):
+        chosen = st.segmented_control(
+            "Corpus",
+            ["example", "own"],
+            format_func={"example": "Example corpus: 8 texts", "own": ":material/edit: Your own corpus"}.__getitem__,
+            default="example",
+            required=True,
+            key="corpus",
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+        if chosen == "example" and st.button("Compare", type="primary", icon=":material/play_arrow:", key="compare"):
+            with messages.shown():
+                held.begin(plans.plan_divergence(held.store(), held.wanted(a), held.wanted(b), held.own_corpus()))
+    if chosen == "own":
+        form = st.selectbox("Texts are parted by", FORMS, format_func=_FORM_TITLES.__getitem__, key="corpus_form")
+        given.form(
+            "corpus",
+            "Your texts",
+            "Paste texts, a blank line between them. A file may be plain text or JSON lines.",
+            "Compare on this corpus",
+            lambda text: _begin_own(a, b, text, form),
+        )
+
+
+def _begin_own(a: ModelChoice, b: ModelChoice, text: str, form: str) -> None:
+    corpus = read_corpus(text, form)  # type: ignore[arg-type]
+    held.begin(plans.plan_divergence(held.store(), held.wanted(a), held.wanted(b), corpus))
+
+
+def of_result(run: Run, result: CorpusDivergence) -> None:
+    """Everything about a finished run."""
+    st.caption(messages.plain(f"{result.candidate_title} (candidate) against {result.base_title} (base)"))
+    facts(result)
+    for note in result.notes:
+        st.info(messages.plain(note), icon=":material/content_copy:")
+    if result.kl_undefined_reason is not None:
+        st.info(messages.plain(result.kl_undefined_reason), icon=":material/difference:")
+    opened(run, result)
+    exports.menu(files(run, result))
+
+
+def facts(result: CorpusDivergence) -> None:
+    """The numbers a decision hangs on."""
+    table = result.statistics
+    shown = [
+        Fact(
+            "Bits per byte",
+            f"{result.bits_per_byte_base.value:.3f} → {result.bits_per_byte_candidate.value:.3f}",
+            "Base, then candidate: bits each needs for a byte of the corpus. Comparable across tokenizers.",
+        ),
+    ]
+    if table is None:
+        shown.append(Fact("KL", "not defined", str(result.kl_undefined_reason)))
+        shown.append(Fact("Pearson", f"{result.pearson:.4f}", "Correlation over the finest common spans of text."))
+    else:
+        shown = [
+            Fact("Mean KL", numbers.pair(table.kl), "Nats lost per token when the candidate stands in for the base."),
+            Fact("Perplexity ratio", numbers.pair(table.perplexity.ratio), "Candidate over base; 1 is no loss."),
+            Fact("Same first guess", numbers.pair(table.same_top1, percent=True), "Both put the same token first."),
+            Fact("RMS Δp", numbers.pair(table.delta_p_rms, percent=True), "Typical change of the token's probability."),
+            *shown,
+        ]
+    shown.append(Fact("Tokens", f"{len(result):,}", "Tokens (or common spans) that both models predict."))
+    layout.facts(shown)
+
+
+def opened(run: Run, result: CorpusDivergence) -> None:
+    """The table of numbers, and what the chosen one opens to."""
+    listed = numbers.lines(result)
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        layout.section("Every number", "Select a line: the tokens behind it open below.")
+        at = choosing.chosen_row(
+            _numbers_frame(listed), _NUMBER_COLUMNS, f"numbers_{run.id}", 474, default=_first(listed)
+        )
+        st.caption(
+            "± takes tokens as independent, as llama.cpp does; by text takes only texts as independent. KL sums the "
+            "whole vocabulary in float32."
+        )
+    number = listed[at]
+    with right:
+        indices = number.opens()
+        _charts(result, number)
+    layout.section(number.label, f"The {number.about}. Select one to see it in its text.")
+    if not indices.size:
+        layout.empty_state("No token", "Both models agree here everywhere.")
+        return
+    texts = held.store().inputs(run.id)
+    frame = _token_frame(run, result, indices, texts)
+    row = choosing.chosen_row(
+        frame, _TOKEN_COLUMNS, f"tokens_{run.id}_{at}", min(320, 38 + 35 * len(indices)), default=0
+    )
+    _in_text(run, result, int(indices[row]), texts)
+
+
+def _charts(result: CorpusDivergence, number: numbers.Number) -> None:
+    where, value = number.mark or ("", None)
+    if result.kl is not None:
+        chart = figures.kl_histogram(result.kl, theme=layout.theme(), marked=value if where == "kl" else None)
+        st.plotly_chart(chart, theme=None, key="kl_histogram", config=base.TOOLBAR, alt="How many tokens have which KL")
+    chart = figures.delta_histogram(result.delta_p, theme=layout.theme(), marked=value if where == "delta" else None)
+    st.plotly_chart(chart, theme=None, key="delta_histogram", config=base.TOOLBAR, alt="How probabilities changed")
+
+
+def _first(listed: list[numbers.Number]) -> int:
+    """The line open at first: the 99 % of KL, where damage shows, or the first."""
+    return next((place for place, number in enumerate(listed) if number.label == "99.0% KL"), 0)
+
+
+_NUMBER_COLUMNS: dict[str, Any] = {
+    "number": st.column_config.TextColumn("Number", width=205),
+    "value": st.column_config.TextColumn("Value", width=78),
+    "error": st.column_config.TextColumn("±", width=70),
+    "by_text": st.column_config.TextColumn("± by text", width=74),
+}
+_TOKEN_COLUMNS: dict[str, Any] = {
+    "before": st.column_config.TextColumn("Before", width="medium"),
+    "token": st.column_config.TextColumn("Token"),
+    "kl": st.column_config.NumberColumn("KL (nats)", format="%.4f"),
+    "p_base": st.column_config.NumberColumn("p, base", format="percent"),
+    "p_candidate": st.column_config.NumberColumn("p, candidate", format="percent"),
+    "delta": st.column_config.NumberColumn("Δp", format="percent"),
+    "text": st.column_config.NumberColumn("Text", format="localized"),
+}
+
+
+def _numbers_frame(listed: list[numbers.Number]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "number": [number.label for number in listed],
+            "value": [number.value for number in listed],
+            "error": [number.error for number in listed],
+            "by_text": [number.by_text for number in listed],
+        }
+    )
+
+
+def _token_frame(run: Run, result: CorpusDivergence, indices: npt.NDArray[np.int64], texts: list[str]) -> pd.DataFrame:
+    places = [_place(run, result, int(index), texts) for index in indices]
+    p_base, p_candidate = np.exp(result.base[indices]), np.exp(result.candidate[indices])
+    frame = pd.DataFrame(
+        {
+            "before": [f"… {before[-_CONTEXT:]}".replace("\n", "↵") for before, _ in places],
+            "token": [f"‹{token}›" for _, token in places],
+            "p_base": p_base,
+            "p_candidate": p_candidate,
+            "delta": p_candidate - p_base,
+            "text": result.texts[indices] + 1,
+        }
+    )
+    if result.kl is not None:
+        frame.insert(2, "kl", result.kl[indices])
+    return frame
+
+
+def _place(run: Run, result: CorpusDivergence, index: int, texts: list[str]) -> tuple[str, str]:
+    """Text before a token, and the token."""
+    comparison = _comparison(run.id, int(result.pieces[index]), tuple(texts))
+    place = int(result.places[index])
+    start, stop = comparison.spans[place].tolist()
+    token = comparison.a.tokens[place] if comparison.shared_vocabulary else comparison.a.text[start:stop]
+    return comparison.a.text[:start], token
+
+
+def _in_text(run: Run, result: CorpusDivergence, index: int, texts: list[str]) -> None:
+    """The token's text as a strip, the token pinned."""
+    piece = int(result.pieces[index])
+    strip.token_strip(
+        strip_data.comparison_payload(_comparison(run.id, piece, tuple(texts))),
+        key=f"corpus_strip_{run.id}_{piece}",
+        height=320,
+        selected=int(result.places[index]),
+        highlight=[int(result.places[index])],
+        default_view={"colour": "kl" if result.kl is not None else "difference"},
+        report=False,
+        url_prefix=None,
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _comparison(run_id: str, piece: int, texts: tuple[str, ...]) -> ModelComparison:
+    batch = held.store().batch(run_id, divergence.STAGE, piece)
+    if batch is None:
+        raise RuntimeError(f"piece {piece} of run {run_id} is not in the store")
+    return divergence.comparison_of(batch, texts)
+
+
+def files(run: Run, result: CorpusDivergence) -> list[exports.Export]:
+    """The table as Markdown, the tokens as CSV, the summary as JSON."""
+    stem = f"divergence-{run.id}"
+    return [
+        exports.Export("Table (Markdown)", f"{stem}.md", "text/markdown", partial(_markdown, result)),
+        exports.Export("Tokens (CSV)", f"{stem}.csv", "text/csv", partial(_csv, result)),
+        exports.Export(
+            "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(running.described(run))
+        ),
+    ]
+
+
+def _markdown(result: CorpusDivergence) -> str:
+    head = f"{result.candidate_title} against {result.base_title}\n\n"
+    head += "| number | value | ± | ± by text |\n|---|---|---|---|\n"
+    return head + "".join(f"| {n.label} | {n.value} | {n.error} | {n.by_text} |\n" for n in numbers.lines(result))
+
+
+def _csv(result: CorpusDivergence) -> str:
+    columns = {"text": result.texts, "log_prob_base_nats": result.base, "log_prob_candidate_nats": result.candidate}
+    if result.kl is not None and result.same_top1 is not None:
+        columns |= {"kl_nats": result.kl, "same_top1": result.same_top1.astype(int)}
+    return export.csv_text(columns)

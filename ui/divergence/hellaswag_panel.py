@@ -1,0 +1,280 @@
+"""HellaSwag for two models: accuracies by three conventions, the pair on the same items, and every item."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from engine import export
+from engine.corpus import hub_items, paired, plans, running
+from engine.corpus.hellaswag import CONVENTIONS, Convention, HellaSwagResult
+from engine.corpus.items import HellaSwagItem, read_items
+from engine.corpus.paired import PairedOutcome
+from engine.corpus.running import HellaSwagRun
+from engine.corpus.store import Run
+from ui import cache, exports, layout, messages
+from ui.cache import ModelChoice
+from ui.divergence import choosing, given, held, numbers, progress
+from ui.figures import base
+from ui.figures import divergence as figures
+from ui.layout import Fact
+
+_CONVENTION_TITLES: dict[Convention, str] = {
+    "acc": "Sum",
+    "acc_norm": "Per character",
+    "acc_bytes": "Per byte",
+}
+_CONVENTION_SAYS: dict[Convention, str] = {
+    "acc": "acc: the ending with the largest sum of log-probabilities is chosen; short endings have it easier.",
+    "acc_norm": "acc_norm: the sum is divided by the ending's characters, as published leaderboards do.",
+    "acc_bytes": "by byte: the sum is divided by the ending's UTF-8 bytes, fair to every script.",
+}
+_WHICH = ("All items", "Only the base right", "Only the candidate right", "Both right", "Both wrong")
+
+
+def show(a: ModelChoice, b: ModelChoice) -> None:
+    """Draw the panel for models `a` and `b`."""
+    choose_data(a, b)
+    run = held.asked("hellaswag", (a, b))
+    if run is None:
+        run = _plan(a, b, held.own_items())
+        if not run.finished and held.drivers().find(run.id) is None:
+            if (a, b) != cache.PAIR:
+                layout.empty_state("Not evaluated yet", "Press Evaluate above to put the questions to this pair.")
+                return
+            held.drivers().start(run.id)
+    if progress.shown(run):
+        return
+    result = held.result(run)
+    if isinstance(result, HellaSwagRun):
+        of_result(run, result)
+
+
+def choose_data(a: ModelChoice, b: ModelChoice) -> None:
+    """Our own items, the hub's, or a file."""
+    titles = {
+        "example": f"Example: {len(held.own_items())} questions",
+        "hub": "HellaSwag from the hub",
+        "own": ":material/edit: Your own file",
+    }
+    with st.container(horizontal=True, vertical_alignment="bottom", key="items_choice"):
+        chosen = st.segmented_control(
+            "Questions",
+            list(titles),
+            format_func=titles.__getitem__,
+            default="example",
+            required=True,
+            key="items",
+            persist_state="session",
+            label_visibility="collapsed",
+            wrap=True,
+        )
+        limit = 0
+        if chosen != "example":
+            limit = st.number_input(
+                "Items at most", min_value=1, value=400, step=100, key="items_limit", persist_state="session"
+            )
+        if chosen != "own" and st.button("Evaluate", type="primary", icon=":material/play_arrow:", key="evaluate"):
+            with messages.shown():
+                held.begin(_plan(a, b, held.own_items() if chosen == "example" else _from_hub()[:limit]))
+    if chosen == "own":
+        given.form(
+            "items",
+            "Items",
+            "The official JSONL (activity_label, ctx_a, ctx_b, endings, label), or six lines an item: context, label, "
+            "four endings.",
+            "Evaluate these items",
+            lambda text: _begin_own(a, b, text, limit),
+        )
+
+
+def _from_hub() -> tuple[HellaSwagItem, ...]:
+    return cache.computed(("hellaswag from the hub",), hub_items.fetch_items_steps)
+
+
+def _begin_own(a: ModelChoice, b: ModelChoice, text: str, limit: int) -> None:
+    held.begin(_plan(a, b, read_items(text)[:limit]))
+
+
+def _plan(a: ModelChoice, b: ModelChoice, items: Sequence[HellaSwagItem]) -> Run:
+    models = [held.wanted(a)] if a == b else [held.wanted(a), held.wanted(b)]
+    return plans.plan_hellaswag(held.store(), models, items)
+
+
+def of_result(run: Run, result: HellaSwagRun) -> None:
+    """Everything about a finished run."""
+    convention: Convention = st.segmented_control(
+        "Convention",
+        CONVENTIONS,
+        format_func=_CONVENTION_TITLES.__getitem__,
+        default="acc_norm",
+        required=True,
+        key="convention",
+        persist_state="session",
+        help="How an ending's log-probability becomes a choice. It changes the number: say which you use.",
+    )
+    st.caption(_CONVENTION_SAYS[convention])
+    layout.facts(_facts(result, convention))
+    if len(result.items) < 100:
+        st.caption(
+            f"{len(result.items)} questions give a standard error of about {50 / np.sqrt(len(result.items)):.0f} "
+            "percentage points: enough to see how it works, not to judge a model."
+        )
+    if len(result.results) == 2:
+        _pair(result, convention)
+    _items(run, result, convention)
+    exports.menu(files(run, result))
+
+
+def _facts(result: HellaSwagRun, convention: Convention) -> list[Fact]:
+    shown = [
+        Fact(
+            f"{role}: {one.model_title}",
+            numbers.pair(one.accuracy(convention), percent=True),
+            f"Share of {len(one):,} items answered right, with its standard error; chance is 25 %.",
+        )
+        for role, one in zip(("Base", "Candidate"), result.results, strict=False)
+    ]
+    for role, one in zip(("base", "candidate"), result.results, strict=False):
+        rate = len(one) / one.seconds if one.seconds else float("nan")
+        shown.append(Fact(f"Speed, {role}", f"{rate:.2f} items/s", "Items a second, waiting not counted."))
+    return shown
+
+
+def _pair(result: HellaSwagRun, convention: Convention) -> None:
+    outcome = outcome_of(result, convention)
+    bar, facts = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with bar:
+        chart = figures.paired_outcomes(outcome, ("base", "candidate"), theme=layout.theme())
+        st.plotly_chart(chart, theme=None, key="paired", config=base.TOOLBAR, alt="Items by which model is right")
+    with facts:
+        low, high = outcome.interval
+        st.metric(
+            "Candidate minus base",
+            f"{100 * outcome.difference:+.1f} points",
+            help="Difference of the accuracies. Its 95 % interval resamples the items in pairs.",
+        )
+        st.caption(f"95 % interval {100 * low:+.1f} to {100 * high:+.1f} points (paired bootstrap over items).")
+        st.caption(
+            f"McNemar's exact test: p = {outcome.p_value:.3g}, from {outcome.only_a + outcome.only_b:,} items on which "
+            "only one of the two is right."
+        )
+
+
+def outcome_of(result: HellaSwagRun, convention: Convention) -> PairedOutcome:
+    """The two models on the same items."""
+    a, b = result.results
+    return paired.compare_outcomes(a.right(convention), b.right(convention))
+
+
+def _items(run: Run, result: HellaSwagRun, convention: Convention) -> None:
+    layout.section("Items", "Select one to see its four endings, their scores and probabilities.")
+    rights = [one.right(convention) for one in result.results]
+    which = _WHICH[0]
+    if len(rights) == 2:
+        which = st.selectbox("Show", _WHICH, key="which_items", label_visibility="collapsed")
+    chosen = np.flatnonzero(_filter(rights, which))
+    if not chosen.size:
+        layout.empty_state("No such item", "Choose another group above.")
+        return
+    height, key = min(300, 38 + 35 * len(chosen)), f"items_{run.id}_{convention}_{which}"
+    row = choosing.chosen_row(_items_frame(result, convention, chosen), _ITEM_COLUMNS, key, height)
+    _item(result, int(chosen[row]), convention)
+
+
+def _filter(rights: Sequence[npt.NDArray[np.bool_]], which: str) -> npt.NDArray[np.bool_]:
+    if which == _WHICH[0] or len(rights) < 2:
+        return np.ones(len(rights[0]), dtype=bool)
+    a, b = rights
+    groups: dict[str, npt.NDArray[np.bool_]] = {
+        _WHICH[1]: a & ~b,
+        _WHICH[2]: b & ~a,
+        _WHICH[3]: a & b,
+        _WHICH[4]: ~a & ~b,
+    }
+    return groups[which]
+
+
+_ITEM_COLUMNS: dict[str, Any] = {
+    "number": st.column_config.NumberColumn("Item", format="localized", width="small"),
+    "context": st.column_config.TextColumn("Context", width="large"),
+    "true": st.column_config.NumberColumn("True", width="small"),
+    "base": st.column_config.TextColumn("Base", width="small"),
+    "candidate": st.column_config.TextColumn("Candidate", width="small"),
+}
+
+
+def _items_frame(result: HellaSwagRun, convention: Convention, chosen: npt.NDArray[np.int64]) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "number": chosen + 1,
+            "context": [result.items[index].context for index in chosen.tolist()],
+            "true": [result.items[index].label + 1 for index in chosen.tolist()],
+        }
+    )
+    for role, one in zip(("base", "candidate"), result.results, strict=False):
+        choices, right = one.choices(convention)[chosen], one.right(convention)[chosen]
+        frame[role] = [f"{'✓' if r else '✗'} {c + 1}" for c, r in zip(choices.tolist(), right.tolist(), strict=True)]
+    return frame
+
+
+def _item(result: HellaSwagRun, index: int, convention: Convention) -> None:
+    item = result.items[index]
+    st.text(item.context)
+    text, chart = st.columns([3, 2], gap="large")
+    with text:
+        st.dataframe(_endings_frame(result, index, convention), column_config=_ENDING_COLUMNS, hide_index=True)
+    with chart:
+        probabilities = [
+            (role, one.probabilities[index]) for role, one in zip(("Base", "Candidate"), result.results, strict=False)
+        ]
+        figure = figures.ending_probabilities(probabilities, item.label, theme=layout.theme())
+        st.plotly_chart(figure, theme=None, key="endings", config=base.TOOLBAR, alt="Probability of each ending")
+
+
+_ENDING_COLUMNS: dict[str, Any] = {
+    "true": st.column_config.TextColumn("", width="small"),
+    "ending": st.column_config.TextColumn("Ending", width="large"),
+    "base": st.column_config.NumberColumn("Base", format="%.3f"),
+    "candidate": st.column_config.NumberColumn("Candidate", format="%.3f"),
+}
+
+
+def _endings_frame(result: HellaSwagRun, index: int, convention: Convention) -> pd.DataFrame:
+    item = result.items[index]
+    frame = pd.DataFrame(
+        {"true": ["true" if n == item.label else str(n + 1) for n in range(4)], "ending": list(item.endings)}
+    )
+    for role, one in zip(("base", "candidate"), result.results, strict=False):
+        frame[role] = one.normalised(convention)[index]
+    return frame
+
+
+def files(run: Run, result: HellaSwagRun) -> list[exports.Export]:
+    """Items as CSV, the summary as JSON."""
+    stem = f"hellaswag-{run.id}"
+    return [
+        exports.Export("Items (CSV)", f"{stem}.csv", "text/csv", partial(_csv, result)),
+        exports.Export(
+            "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(running.described(run))
+        ),
+    ]
+
+
+def _csv(result: HellaSwagRun) -> str:
+    columns: dict[str, Sequence[object]] = {
+        "context": [item.context for item in result.items],
+        "label": [item.label for item in result.items],
+    }
+    for number, one in enumerate(result.results, start=1):
+        columns |= _model_columns(f"model{number}", one)
+    return export.csv_text(columns)
+
+
+def _model_columns(name: str, one: HellaSwagResult) -> dict[str, Sequence[object]]:
+    sums = {f"{name}_ending{n}_log_likelihood_nats": one.log_likelihoods[:, n].tolist() for n in range(4)}
+    return {**sums, **{f"{name}_{convention}_choice": one.choices(convention).tolist() for convention in CONVENTIONS}}
