@@ -102,7 +102,7 @@ def test_a_model_in_use_is_not_evicted_and_the_message_says_what_to_do(size: int
 def test_a_model_larger_than_the_budget_is_refused_without_evicting_others(size: int) -> None:
     pool = ModelPool(budget_bytes=int(1.5 * size))
     load(pool, 0)
-    with pytest.raises(MemoryBudgetError, match=r"needs 14 MB .* models may take 5 MB here\. Choose nf4"):
+    with pytest.raises(MemoryBudgetError, match=r"needs 14 MB .* models may take 5 MB here\. Choose int8 or nf4"):
         pool.get(small(7, width=64), "float32", "cpu")
     assert names(pool) == ["small-0"]
 
