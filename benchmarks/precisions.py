@@ -4,6 +4,7 @@
 
 For each precision: seconds to load, megabytes of weights and of a fresh process after one pass, time for a pass over
 the tokens as a ratio to float32 in the same round (median), and the mean KL divergence from float32 on the same text.
+The process's memory counts the pages of the weights' file too, which the system takes back when it needs them.
 On a busy machine take `--threads 1 --cpu-time`, which counts processor time instead of the clock's.
 """
 
@@ -13,7 +14,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -45,14 +46,15 @@ def text_of(model: LoadedModel, tokens: int) -> str:
     return text[: encoding.spans[tokens - 1, 1]]
 
 
-def alone(precision: str, tokens: int) -> dict[str, float]:
+def alone(precision: str, tokens: int, cpu_time: bool) -> dict[str, float]:
     """Loading one precision in this process, which has loaded nothing else."""
     import transformers  # noqa: F401  so that importing is not counted as loading
 
     load_model(registry.DEFAULT_MODEL, precision, "cpu")  # the first load also imports what loading needs
-    start = perf_counter()
+    clock = process_time if cpu_time else perf_counter
+    start = clock()
     model = load_model(registry.DEFAULT_MODEL, precision, "cpu")
-    seconds = perf_counter() - start
+    seconds = clock() - start
     model.hidden_states(torch.zeros(1, tokens, dtype=torch.int64))
     return {
         "load_seconds": round(seconds, 2),
@@ -61,8 +63,9 @@ def alone(precision: str, tokens: int) -> dict[str, float]:
     }
 
 
-def alone_in_a_process(precision: str, tokens: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--alone", precision, "--tokens", str(tokens)]
+def alone_in_a_process(precision: str, arguments: argparse.Namespace) -> dict[str, float]:
+    command = [sys.executable, __file__, "--alone", precision, "--tokens", str(arguments.tokens)]
+    command += ["--threads", str(arguments.threads), *(["--cpu-time"] if arguments.cpu_time else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout)
     return measured
@@ -105,13 +108,13 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.alone:
-        print(json.dumps(alone(arguments.alone, arguments.tokens)))
+        print(json.dumps(alone(arguments.alone, arguments.tokens, arguments.cpu_time)))
         return
     machine: dict[str, Any] = common.machine()
     steps.run(sources.fetch_steps(registry.resolve(registry.DEFAULT_MODEL)))
     exact = load_model(registry.DEFAULT_MODEL, "float32", "cpu")
     rows = {
-        precision: alone_in_a_process(precision, arguments.tokens) | against_float32(precision, exact, arguments)
+        precision: alone_in_a_process(precision, arguments) | against_float32(precision, exact, arguments)
         for precision in PRECISIONS
     }
     settings = {"model": exact.spec.name, "tokens": arguments.tokens, "rounds": arguments.rounds}

@@ -2,17 +2,19 @@
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from engine import loading
 from engine import pool as pools
 from engine.errors import MemoryBudgetError, ModelAbsentError, ModelFilesError
 from engine.loading import load_model_steps
 from engine.model import LoadedModel
 from engine.pool import ModelPool
 from engine.registry import ModelSpec
+from engine.sources import scratch
 from engine.sources.kinds import LocalPath, Scratch
 from engine.steps import Progress, Steps, run
 
@@ -26,12 +28,14 @@ def small(seed: int, width: int = 16) -> ModelSpec:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Small models go to a directory of their own."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("LOGITSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield
-    patch.undo()
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Small models go to a directory of their own; they all have one tokenizer, so it is read once."""
+    tokenizer = scratch.gpt2_tokenizer()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOGITSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(loading, "_load_tokenizer", lambda spec, path: tokenizer)
+        patch.setattr(scratch, "gpt2_tokenizer", lambda: tokenizer)
+        yield
 
 
 @pytest.fixture(scope="module")
