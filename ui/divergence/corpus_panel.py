@@ -122,30 +122,40 @@ def facts(result: CorpusDivergence) -> None:
 def opened(run: Run, result: CorpusDivergence) -> None:
     """The table of numbers, and what the chosen one opens to."""
     listed = numbers.lines(result)
-    left, right = st.columns([5, 6], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         layout.section("Every number", "Select a line: the tokens behind it open below.")
-        at = choosing.chosen_row(
-            _numbers_frame(listed), _NUMBER_COLUMNS, f"numbers_{run.id}", 474, default=_first(listed)
-        )
+        frame, key = _numbers_frame(listed), f"numbers_{run.id}"
+        number = listed[choosing.chosen_row(frame, _NUMBER_COLUMNS, key, 474, default=_first(listed))]
         st.caption(
             "± takes tokens as independent, as llama.cpp does; by text takes only texts as independent. KL sums the "
             "whole vocabulary in float32."
         )
-    number = listed[at]
     with right:
-        indices = number.opens()
         _charts(result, number)
-    layout.section(number.label, f"The {number.about}. Select one to see it in its text.")
+    behind(run, result, number)
+
+
+def behind(run: Run, result: CorpusDivergence, number: numbers.Number) -> None:
+    """The tokens that a number speaks of, and one of them in its text."""
+    about = f"The {number.about}. Select one to see it in its text; there, A is the base and B the candidate."
+    layout.section(number.label, about)
+    indices = number.opens()
     if not indices.size:
         layout.empty_state("No token", "Both models agree here everywhere.")
         return
     texts = held.store().inputs(run.id)
-    frame = _token_frame(run, result, indices, texts)
-    row = choosing.chosen_row(
-        frame, _TOKEN_COLUMNS, f"tokens_{run.id}_{at}", min(320, 38 + 35 * len(indices)), default=0
-    )
+    key, height = f"tokens_{run.id}_{number.label}", min(320, 38 + 35 * len(indices))
+    frame, nearest = _token_frame(run, result, indices, texts), _nearest(result, indices, number)
+    row = choosing.chosen_row(frame, _TOKEN_COLUMNS, key, height, default=nearest)
     _in_text(run, result, int(indices[row]), texts)
+
+
+def _nearest(result: CorpusDivergence, indices: npt.NDArray[np.int64], number: numbers.Number) -> int:
+    """Which of the tokens lies nearest to the number itself, where it lies on a chart."""
+    where, value = number.mark or ("", 0.0)
+    values = {"kl": result.kl, "delta": result.delta_p}.get(where)
+    return 0 if values is None else int(np.abs(values[indices] - value).argmin())
 
 
 def _charts(result: CorpusDivergence, number: numbers.Number) -> None:

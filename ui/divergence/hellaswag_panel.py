@@ -61,7 +61,7 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
         "hub": "HellaSwag from the hub",
         "own": ":material/edit: Your own file",
     }
-    with st.container(horizontal=True, vertical_alignment="bottom", key="items_choice"):
+    with st.container(horizontal=True, vertical_alignment="center", key="items_choice"):
         chosen = st.segmented_control(
             "Questions",
             list(titles),

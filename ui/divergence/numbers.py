@@ -132,8 +132,10 @@ def _line(
     *,
     percent: bool = False,
 ) -> Number:
-    errors = [written(error, percent=percent, digits=2) for error in (estimate.error, estimate.error_by_text)]
-    return Number(group, label, written(estimate.value, percent=percent), *errors, opens, about, mark)
+    value = written(estimate.value, percent=percent)
+    error = written(estimate.error, percent=percent, digits=2)
+    by_text = written(estimate.error_by_text, percent=percent, digits=2)
+    return Number(group, label, value, error, by_text, opens, about, mark)
 
 
 def _percentile(group: str, name: str, result: CorpusDivergence, values: Floats, item: Percentile) -> Number:

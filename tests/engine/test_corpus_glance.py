@@ -1,0 +1,121 @@
+"""The table of a pair out of its runs, the hub's data set where there is no hub, and the commands."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from engine import cli
+from engine.corpus import glance, hub_items
+from engine.corpus.plans import ModelWanted
+from engine.corpus.store import Run
+from engine.errors import UnreachableError
+from engine.steps import run as run_steps
+
+BASE, CANDIDATE = ModelWanted("smollm2-135m", "float32"), ModelWanted("smollm2-135m", "nf4")
+
+
+def run(
+    kind: str, settings: dict[str, object], summary: dict[str, object], models: dict[str, object] | None = None
+) -> Run:
+    return Run("r" + kind, kind, "title", 0.0, 0.0, True, settings, models or {}, "hash", {}, summary)
+
+
+def estimate(value: float) -> dict[str, float | None]:
+    return {"value": value, "error": 0.1, "error_by_text": None}
+
+
+@pytest.fixture
+def runs() -> list[Run]:
+    pair = [["smollm2-135m", "float32"], ["smollm2-135m", "nf4"]]
+    numbers = {
+        "tokens": 1000,
+        "shared_vocabulary": True,
+        "kl_undefined_reason": None,
+        "statistics": {"kl": estimate(0.2)},
+        **{
+            f"{name}_{role}": estimate(value)
+            for name, value in (("perplexity", 20), ("bits_per_byte", 1))
+            for role in ("base", "candidate")
+        },
+        "tokens_base": 1000, "seconds_base": 2.0, "tokens_candidate": 1000, "seconds_candidate": 4.0,
+    }
+    memory = {"base": {"memory_bytes": 538e6, "device": "cpu"}, "candidate": {"memory_bytes": 110e6, "device": "cpu"}}
+    answers = [{"items": 50, "acc": estimate(0.3), "acc_norm": estimate(0.4)}] * 2
+    return [
+        run("divergence", {"base": pair[0], "candidate": pair[1]}, numbers, memory),
+        run("hellaswag", {"models": pair}, {"models": answers}),
+    ]
+
+
+def test_each_measure_has_both_models_and_what_was_not_measured_is_none(runs: list[Run]) -> None:
+    rows = {row.measure: row for row in glance.rows(BASE, CANDIDATE, runs)}
+    assert rows["KL to the base"].base == glance.Estimate(0.0)
+    assert rows["KL to the base"].candidate.value == 0.2
+    assert rows["HellaSwag, acc_norm"].basis == "50 items"
+    assert (rows["Speed"].base.value, rows["Speed"].candidate.value) == (500, 250)
+    assert rows["Memory"].candidate.value == pytest.approx(0.11)
+    assert rows["MAUVE"].base is None
+
+
+def test_runs_of_another_pair_do_not_count(runs: list[Run]) -> None:
+    assert all(row.base is None for row in glance.rows(CANDIDATE, BASE, runs))
+
+
+def test_the_table_goes_out_in_three_forms(runs: list[Run]) -> None:
+    table = glance.rows(BASE, CANDIDATE, runs)
+    assert "| KL to the base (nats) | 0 | 0.2 ± 0.1 | 1,000 tokens |" in glance.to_markdown(table, "A", "B")
+    assert '"""KL to the base""","""nats""",0.0,,0.2,0.1' in glance.to_csv(table)
+    assert json.loads(json.dumps(glance.to_json(table)))[2]["candidate"]["value"] == 0.2
+
+
+def test_without_a_hub_the_data_set_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UnreachableError, match=r"hellaswag_val\.jsonl"):
+        run_steps(hub_items.fetch_items_steps())
+
+
+class Terminal:
+    """What a command printed and said."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, object, str]:
+        status = cli.main(list(arguments))
+        out, err = self._capsys.readouterr()
+        return status, json.loads(out) if out else None, err
+
+
+@pytest.fixture
+def terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Terminal:
+    monkeypatch.setenv("LOGITSCOPE_DATA", str(tmp_path))
+    return Terminal(capsys)
+
+
+def test_a_run_from_the_command_line_is_listed_resumed_and_deleted(terminal: Terminal, tmp_path: Path) -> None:
+    corpus = tmp_path / "texts.txt"
+    corpus.write_text("A first text.\n\nA second one.")
+    models = ("--base", "scratch-gpt2", "--base-precision", "float32", "--candidate", "scratch-gpt2")
+    status, done, said = terminal("divergence", str(corpus), *models, "--candidate-precision", "float32")
+    assert status == 0
+    assert done["result"]["statistics"]["kl"]["value"] == 0.0
+    assert done["id"] in said
+    assert terminal("divergence", "--resume", done["id"])[1]["result"] == done["result"]
+    assert [run["id"] for run in terminal("runs")[1]] == [done["id"]]
+    assert terminal("runs", done["id"])[1]["versions"]["torch"]
+    terminal("runs", done["id"], "--delete")
+    assert terminal("runs")[1] == []
+
+
+def test_refusals_end_with_status_2_and_one_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert terminal("divergence")[0] == 2
+    assert "No run is called" in terminal("hellaswag", "--resume", "nothing")[2]
+    status, _, said = terminal("hellaswag", "/no/such/file")
+    assert (status, "cannot be read" in said) == (2, True)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"only one text")))
+    assert "MAUVE needs at least 100" in terminal("mauve", "-")[2]
