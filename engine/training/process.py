@@ -197,10 +197,12 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)  # the page and its models need the other cores, and one thread makes a seed exact
-    # Imported now, so that a process kept ready starts its run at once.
-    from transformers import AutoModelForCausalLM, GPT2LMHeadModel, GPT2TokenizerFast  # noqa: F401
+    # Imported and read now, so that a process kept ready starts its run at once.
+    from transformers import AutoModelForCausalLM, GPT2LMHeadModel  # noqa: F401
 
-    from engine.training import loop  # noqa: F401
+    from engine.training import loop, starting  # noqa: F401
+
+    starting.gpt2_tokenizer().token_texts([0])
 
     emit({"event": "ready"})
     start = inbox.take(None)

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,13 +77,19 @@ def start_steps(config: BiasConfig, model: LoadedModel | None = None) -> Steps[T
         tokenizer, title = model.tokenizer, model.spec.title
     elif config.start == SCRATCH:
         yield Progress("Drawing random weights")
-        tokenizer, title = TextTokenizer(scratch.gpt2_tokenizer()), "GPT-2 from scratch"
+        tokenizer, title = gpt2_tokenizer(), "GPT-2 from scratch"
         network = scratch_network(config, len(tokenizer.backend)).to(device)
     else:
         loaded = yield from loading.load_model_steps(config.start, "float32", str(device))
         network, tokenizer, title = loaded.network, loaded.tokenizer, loaded.spec.title
     yield Progress("Looking through the vocabulary")
     return _prepare(config, network, tokenizer, title, device)
+
+
+@cache
+def gpt2_tokenizer() -> TextTokenizer:
+    """GPT-2's tokenizer, made once in a process."""
+    return TextTokenizer(scratch.gpt2_tokenizer())
 
 
 def scratch_source(config: BiasConfig) -> Scratch:

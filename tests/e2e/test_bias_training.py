@@ -1,0 +1,178 @@
+"""Training in a real browser: a whole run, a reload in the middle of one, two people at once, a killed process."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import OpenPage, settled
+
+expect.set_options(timeout=120_000)  # a training process needs seconds to start, and longer on a busy machine
+
+
+@pytest.fixture(scope="module")
+def app_env() -> dict[str, str]:
+    return {"LOGITSCOPE_PREPARE": "0", "LOGITSCOPE_TRAINING_NICENESS": "0"}
+
+
+def opened(open_page: OpenPage, **options: str) -> Page:
+    """The page once its vocabulary is read, which the first visitor of a server waits for."""
+    page = open_page("/bias_training", settle=False, **options)
+    expect(page.locator(".ls-count")).to_contain_text("985 of 50,257 tokens match (1.96%)")
+    settled(page)
+    return page
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def says(page: Page, state: str) -> None:
+    expect(page.locator(".ls-run strong")).to_have_text(state)
+
+
+def step_of(page: Page) -> int:
+    found = re.search(r"step ([\d,]+) of", page.locator(".ls-run p").inner_text())
+    assert found is not None
+    return int(found[1].replace(",", ""))
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def make_small(page: Page, steps: int) -> None:
+    """The smallest network and input, for `steps` steps."""
+    page.get_by_text("Model and input", exact=True).click()
+    for label, option in (("Blocks", "1"), ("Width", "32"), ("Batch size", "2"), ("Context length (tokens)", "64")):
+        choose(page, label, option)
+    page.get_by_text("Loss and optimiser", exact=True).click()
+    field = page.get_by_role("spinbutton", name="Steps", exact=True)
+    field.fill(str(steps))
+    field.press("Enter")
+    expect(page.locator(".st-key-train_steps input")).to_have_value(str(steps))
+
+
+def test_a_whole_run_with_pause_step_change_of_rate_stop_and_reset(open_page: OpenPage, tmp_path: Path) -> None:
+    page = opened(open_page)
+    expect(page.get_by_text("Recorded earlier")).to_be_visible()
+    make_small(page, 3000)
+    press(page, "Start")
+    says(page, "Training")
+    press(page, "Pause")
+    says(page, "Paused")
+    held = step_of(page)
+    page.wait_for_timeout(1500)
+    assert step_of(page) == held
+    press(page, "Step")
+    expect(page.locator(".ls-run p")).to_contain_text(f"step {held + 1:,} of")
+    page.locator(".st-key-train_learning_rate [role=slider], .st-key-train_learning_rate input[type=range]").press(
+        "ArrowRight"
+    )
+    expect(page.locator(".st-key-train_learning_rate")).to_contain_text("0.005")
+    press(page, "Resume")
+    says(page, "Training")
+    page.wait_for_timeout(1500)
+    press(page, "Stop")
+    says(page, "Stopped")
+    expect(page.locator(".ls-generation")).to_have_count(2)
+    expect(page.locator(".ls-generation").last).to_contain_text("of 200")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Everything (JSON)").click()
+    waiting.value.save_as(tmp_path / "run.json")
+    run = json.loads((tmp_path / "run.json").read_text())
+    rates = [step["learning_rate"] for step in run["steps"]]
+    assert set(rates) == {0.002, 0.005}
+    assert rates == sorted(rates)
+    assert run["outcome"] == "stopped"
+    press(page, "Reset")
+    expect(page.get_by_text("Recorded earlier")).to_be_visible()
+    assert "job=" not in page.url
+
+
+def test_a_reload_finds_the_run_and_two_people_train_at_once(open_page: OpenPage) -> None:
+    first, second = opened(open_page), opened(open_page)
+    for page in (first, second):
+        make_small(page, 5000)
+        press(page, "Start")
+    for page in (first, second):
+        says(page, "Training")
+    assert re.search("job=", first.url)
+    seen = step_of(first)
+    first.reload()
+    says(first, "Training")
+    expect(first.locator(".st-key-train_steps input")).to_have_value("5000")
+    assert step_of(first) >= seen
+    third = opened(open_page)
+    press(third, "Start")
+    expect(third.get_by_text("Two ahead of you: at most 2 runs train at once")).to_be_visible()
+    press(third, "Stop")
+    second.context.close()  # the run of a closed browser ends a minute later; the others go on
+    later = step_of(first)
+    expect(first.locator(".ls-run p")).not_to_contain_text(f"step {later:,} of")
+    press(first, "Reset")
+    expect(first.get_by_text("Recorded earlier")).to_be_visible()
+
+
+def test_the_trained_model_is_read_by_the_other_pages(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    make_small(page, 20)
+    press(page, "Start")
+    says(page, "Done")
+    press(page, "See a text with it")
+    expect(page.locator(".tokens .t").first).to_be_visible()
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("scratch-likes-x")
+
+
+def training_processes() -> list[psutil.Process]:
+    """Those below this test's own server, the most memory first: a process that trains holds a network."""
+    below = psutil.Process().children(recursive=True)
+    ours = [each for each in below if "engine.training.process" in " ".join(each.cmdline())]
+    return sorted(ours, key=lambda each: -each.cpu_times().user)
+
+
+def test_a_killed_process_is_said_and_can_be_started_again(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    make_small(page, 5000)
+    press(page, "Start")
+    says(page, "Training")
+    for process in training_processes():
+        process.kill()
+    expect(page.get_by_text("killed from outside")).to_be_visible()
+    press(page, "Start")
+    says(page, "Training")
+    press(page, "Reset")
+
+
+def test_bad_patterns_are_said_in_one_sentence(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    for kind, text, answer in (
+        ("Letter", "qzqz", "None of the 50,257 tokens match"),
+        ("Expression", "(", "is not a regular expression"),
+        ("Expression", "(?R)", "took more than 2 seconds"),
+    ):
+        page.get_by_role("radio", name=kind).click()
+        field = page.locator(".st-key-train_pattern_text input")
+        field.fill(text)
+        field.press("Enter")
+        expect(page.get_by_text(answer)).to_be_visible()
+        expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+
+
+def test_the_page_is_accessible_and_fits_a_phone(
+    open_page: OpenPage, phone_page: Page, axe: Callable[..., list[str]]
+) -> None:
+    for scheme in ("light", "dark"):
+        page = opened(open_page, scheme=scheme)
+        expect(page.locator(".stPlotlyChart .main-svg").first).to_be_visible()
+        time.sleep(0.5)  # Streamlit fades new elements in, and half-faded text has no contrast
+        assert axe(page) == []
+    phone_page.goto(phone_page.url.rstrip("/") + "/bias_training")
+    expect(phone_page.get_by_text("Recorded earlier")).to_be_visible()
+    assert phone_page.evaluate("document.documentElement.scrollWidth <= innerWidth")
