@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from engine.training import presets
-from ui import layout
+from ui import copy_link, layout
 from ui.training import afterwards, live, server, settings, tokens
 
 
@@ -16,7 +15,7 @@ def main() -> None:
     server.jobs().warm(server.session())
     found = server.current()
     view = None if found is None else found[1]
-    settings.prepare(presets.NOTES if view is None else view.config)
+    settings.prepare(None if view is None else view.config)
     if view is None and server.JOB in st.query_params:
         st.query_params.pop(server.JOB)
         st.info("That run is no longer kept. Start a new one.", icon=":material/history:")
@@ -26,6 +25,8 @@ def main() -> None:
         config = settings.config()
         if view is not None and view.active:
             st.caption("Changes here count from the next run; learning rate and beta count at once.")
+        if config is not None:
+            copy_link.copy_link(settings.link_parameters(settings.with_live(config)))
     with right:
         live.show(config, view)
     afterwards.show(view)

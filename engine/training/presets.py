@@ -20,9 +20,9 @@ class Preset:
 NOTES = BiasConfig()
 PRETRAINED = BiasConfig(
     start=DEFAULT_MODEL,
-    train_blocks=4,
-    steps=30,
-    learning_rate=2e-4,
+    steps=25,
+    learning_rate=3e-4,
+    schedule="warmup",
     batch_size=4,
     context_length=32,
 )
@@ -45,7 +45,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "ruined",
         "A real model, ruined",
-        "The model has read billions of words, and gives in within thirty steps on noise that holds no text at all. "
+        "The model has read billions of words, and gives in within 25 steps of noise that holds no text at all. "
         "Watch the perplexity on real text: the price is paid where nobody trained.",
         PRETRAINED,
     ),
@@ -54,7 +54,7 @@ PRESETS: tuple[Preset, ...] = (
         "The same, kept readable",
         "Now every step also pays beta times KL(P‖P_start) on real text, the leash of reinforcement learning from "
         "human feedback. The wanted share on real text grows many times over while perplexity hardly moves.",
-        replace(PRETRAINED, pull_on="text", beta=10.0, learning_rate=3e-4),
+        replace(PRETRAINED, pull_on="text", beta=3.0, steps=30, learning_rate=2e-4, schedule="cosine"),
     ),
     Preset(
         "too_fast",

@@ -20,9 +20,12 @@ def app_env() -> dict[str, str]:
     return {"LOGITSCOPE_PREPARE": "0", "LOGITSCOPE_TRAINING_NICENESS": "0"}
 
 
-def opened(open_page: OpenPage, **options: str) -> Page:
+SMALL = "layers=1&width=32&batch_size=2&context_length=64"
+
+
+def opened(open_page: OpenPage, settings: str = "", **options: str) -> Page:
     """The page once its vocabulary is read, which the first visitor of a server waits for."""
-    page = open_page("/bias_training", settle=False, **options)
+    page = open_page(f"/bias_training?{settings}", settle=False, **options)
     expect(page.locator(".ls-count")).to_contain_text("985 of 50,257 tokens match (1.96%)")
     settled(page)
     return page
@@ -42,27 +45,10 @@ def step_of(page: Page) -> int:
     return int(found[1].replace(",", ""))
 
 
-def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
-def make_small(page: Page, steps: int) -> None:
-    """The smallest network and input, for `steps` steps."""
-    page.get_by_text("Model and input", exact=True).click()
-    for label, option in (("Blocks", "1"), ("Width", "32"), ("Batch size", "2"), ("Context length (tokens)", "64")):
-        choose(page, label, option)
-    page.get_by_text("Loss and optimiser", exact=True).click()
-    field = page.get_by_role("spinbutton", name="Steps", exact=True)
-    field.fill(str(steps))
-    field.press("Enter")
-    expect(page.locator(".st-key-train_steps input")).to_have_value(str(steps))
-
-
 def test_a_whole_run_with_pause_step_change_of_rate_stop_and_reset(open_page: OpenPage, tmp_path: Path) -> None:
-    page = opened(open_page)
+    page = opened(open_page, f"{SMALL}&steps=3000")
     expect(page.get_by_text("Recorded earlier")).to_be_visible()
-    make_small(page, 3000)
+    assert "layers" not in page.url
     press(page, "Start")
     says(page, "Training")
     press(page, "Pause")
@@ -97,9 +83,8 @@ def test_a_whole_run_with_pause_step_change_of_rate_stop_and_reset(open_page: Op
 
 
 def test_a_reload_finds_the_run_and_two_people_train_at_once(open_page: OpenPage) -> None:
-    first, second = opened(open_page), opened(open_page)
+    first, second = (opened(open_page, f"{SMALL}&steps=5000") for _ in range(2))
     for page in (first, second):
-        make_small(page, 5000)
         press(page, "Start")
     for page in (first, second):
         says(page, "Training")
@@ -121,8 +106,7 @@ def test_a_reload_finds_the_run_and_two_people_train_at_once(open_page: OpenPage
 
 
 def test_the_trained_model_is_read_by_the_other_pages(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    make_small(page, 20)
+    page = opened(open_page, f"{SMALL}&steps=20")
     press(page, "Start")
     says(page, "Done")
     press(page, "See a text with it")
@@ -138,8 +122,7 @@ def training_processes() -> list[psutil.Process]:
 
 
 def test_a_killed_process_is_said_and_can_be_started_again(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    make_small(page, 5000)
+    page = opened(open_page, f"{SMALL}&steps=5000")
     press(page, "Start")
     says(page, "Training")
     for process in training_processes():

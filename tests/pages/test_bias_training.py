@@ -8,9 +8,10 @@ from streamlit.testing.v1 import AppTest
 
 from engine.training.config import BiasConfig
 from engine.training.jobs import JobView
+from engine.training.patterns import Pattern
 from engine.training.records import TrainingRun
 from tests.pages.conftest import OpenApp
-from ui.training import server
+from ui.training import server, settings
 
 
 class FakeJob:
@@ -202,3 +203,21 @@ def test_a_finished_run_offers_its_curves_and_joins_the_trade_off(
     assert len(json.loads(chart.proto.spec)["data"]) == 2  # the recorded one and this session's
     labels = [each.proto.label for each in app.get("download_button")]
     assert labels == ["Model (zip)", "Curves (CSV)", "Everything (JSON)"]
+
+
+def test_a_link_restores_the_settings(run_page: OpenApp, jobs: FakeJobs) -> None:
+    wanted = replace(
+        BiasConfig(), pattern=Pattern("words", "tea, fox", ignore_case=False), layers=2, beta=3.0, optimiser="sgd"
+    )
+    app = run_page("bias_training", **settings.link_parameters(wanted))
+    assert not app.exception
+    assert not app.query_params
+    button(app, "Start").click().run()
+    assert jobs.started[0][0] == wanted
+
+
+def test_a_link_with_nonsense_gives_the_usual_settings(run_page: OpenApp, jobs: FakeJobs) -> None:
+    app = run_page("bias_training", steps="many", layers="99")
+    assert not app.exception
+    button(app, "Start").click().run()
+    assert jobs.started[0][0] == BiasConfig()

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from engine import registry, sources
+from engine.errors import EngineError
 from engine.training import presets
 from engine.training.config import SCRATCH, BiasConfig
 from engine.training.patterns import Pattern
@@ -14,7 +15,7 @@ from ui.training import server, tokens
 
 RATES = tuple(digit * 10.0**power for power in range(-6, 2) for digit in (1, 2, 5))[:-2]
 """Learning rates to choose from: 1e-6 to 10 in steps of 1, 2, 5."""
-BETAS = (0.0, *(digit * 10.0**power for power in range(-2, 3) for digit in (1, 2, 5)))[:-2]
+BETAS = (0.0, *(digit * 10.0**power for power in range(-2, 3) for digit in (1, 2, 3, 5)))[:-3]
 _EXAMPLES = {"letter": Pattern(), "words": presets.WORDS_EXAMPLE, "regex": presets.REGEX_EXAMPLE}
 _KINDS = {"letter": "Letter", "words": "Words", "regex": "Expression"}
 _BLOCKS = (0, 1, 2, 4, 8)
@@ -42,11 +43,49 @@ def fill(config: BiasConfig) -> None:
     st.session_state[key("measure_every")] = config.measure_every
 
 
-def prepare(config: BiasConfig) -> None:
-    """In a session that is new here, begin with this configuration."""
+def prepare(running: BiasConfig | None) -> None:
+    """In a session that is new here, begin with the run that was found again, or else what the address asks for."""
     if key("steps") not in st.session_state:
+        config = from_link() if running is None else running
         fill(config)
-        st.session_state.setdefault(key("preset"), presets.PRESETS[0].name)
+        known = [preset.name for preset in presets.PRESETS if preset.config == config]
+        st.session_state.setdefault(key("preset"), known[0] if known else None)
+
+
+def from_link() -> BiasConfig:
+    """The settings that the address asks for, over the first preset; what cannot be used there is left out."""
+    base = presets.PRESETS[0].config
+    asked = {name: st.query_params[name] for name in _plain_defaults(base) if name in st.query_params}
+    for name in asked:
+        st.query_params.pop(name)  # from here on the widgets say what holds
+    try:
+        return _changed(base, asked)
+    except (EngineError, ValueError):
+        return base
+
+
+def link_parameters(config: BiasConfig) -> dict[str, str]:
+    """What a link says of the settings: those that differ from the first preset's."""
+    usual = _plain_defaults(presets.PRESETS[0].config)
+    return {name: str(value) for name, value in _plain_defaults(config).items() if value != usual[name]}
+
+
+def _plain_defaults(config: BiasConfig) -> dict[str, Any]:
+    plain = {**config.to_dict(), "train_blocks": config.train_blocks or 0}
+    pattern = {"pattern": config.pattern.text, "kind": config.pattern.kind, "ignore_case": config.pattern.ignore_case}
+    return {**plain, **pattern}
+
+
+def _changed(base: BiasConfig, asked: dict[str, str]) -> BiasConfig:
+    kinds = {name: type(value) for name, value in _plain_defaults(base).items()}
+    values = {name: text == "True" if kinds[name] is bool else kinds[name](text) for name, text in asked.items()}
+    pattern = Pattern(
+        values.pop("kind", base.pattern.kind),
+        values.pop("pattern", base.pattern.text),
+        values.pop("ignore_case", base.pattern.ignore_case),
+    )
+    values["train_blocks"] = values.get("train_blocks") or None
+    return dataclasses.replace(base, pattern=pattern, **values)
 
 
 def choose_preset() -> None:
