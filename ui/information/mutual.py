@@ -62,6 +62,13 @@ def _estimates(name: str, values: dict[str, float]) -> None:
     x, y = computed.sample(name, samples, noise, seed)
     readings = computed.estimates(name, samples, noise, seed, bins, int(values["nn"]))
     exact = computed.exact_information(name, noise)
+    correlation = estimators.correlation(x, y)
+    seen = measures.gaussian_mutual_information(min(0.999999, abs(correlation)))
+    parts.numbers(
+        parts.nats("Exact", exact) if np.isfinite(exact) else ("Exact", "∞", "without noise y pins x down"),
+        ("Correlation", f"{correlation:+.3f}", f"sees {seen:.3f} nats, were both normal"),
+        ("First-order bias", f"{measures.first_order_bias(bins, bins, samples):.3f}", "nats, if all cells were filled"),
+    )
     theme = layout.theme()
     plot, bars = st.columns(2, gap="medium")
     with plot:
@@ -71,13 +78,6 @@ def _estimates(name: str, values: dict[str, float]) -> None:
     with bars:
         alt = "Each estimator's value against the exact one."
         parts.chart(mutual.estimates(readings, exact, theme=theme), "mutual_estimates", alt)
-    correlation = estimators.correlation(x, y)
-    seen = measures.gaussian_mutual_information(min(0.999999, abs(correlation)))
-    parts.numbers(
-        parts.nats("Exact", exact) if np.isfinite(exact) else ("Exact", "∞", "without noise y pins x down"),
-        ("Correlation", f"{correlation:+.3f}", f"sees {seen:.3f} nats, were both normal"),
-        ("First-order bias", f"{measures.first_order_bias(bins, bins, samples):.3f}", "nats, if all cells were filled"),
-    )
     times = ", ".join(f"{reading.title} {reading.seconds * 1e3:.1f} ms" for reading in readings)
     parts.note(f"Time of each: {times}. The neighbour estimator is scikit-learn's mutual_info_regression.")
 

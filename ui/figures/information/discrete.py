@@ -9,6 +9,7 @@ from scipy import special
 from engine import measures
 from engine.measures.checks import Floats
 from ui.figures import base
+from ui.figures.information import look
 from ui.palette import Theme, palette
 
 LEAST_Q = 1e-12
@@ -28,9 +29,9 @@ def pair(
             marker_color=colour,
             hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
         )
-    base.styled(figure, theme=theme, title="Probability of what comes next", height=300)
+    look.styled(figure, theme=theme, title="Probability of what comes next", height=300, legend_rows=1)
     figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=[base.token_label(label) for label in labels])
-    return figure.update_layout(showlegend=True, bargap=0.25, legend={"x": 1, "xanchor": "right"})
+    return figure.update_layout(bargap=0.25)
 
 
 def chain(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
@@ -54,7 +55,7 @@ def chain(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
         text=[_said(name, d) for name, d in zip(("D(P‖Q)", "D(Q‖P)"), divergences, strict=True)],
         textposition="auto", insidetextfont_color=colours.on_accent, outsidetextfont_color=colours.text,
     )  # fmt: skip
-    base.styled(figure, theme=theme, title="Cross-entropy = entropy + KL", x_title="nats", height=190)
+    look.styled(figure, theme=theme, title="Cross-entropy = entropy + KL", x_title="nats", height=190, left=70)
     figure.update_layout(barmode="stack", bargap=0.3).update_xaxes(range=[0, edge])
     return figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=colours.text)
 
@@ -77,7 +78,7 @@ def terms(labels: Sequence[str], p: Floats, q: Floats, *, theme: Theme) -> go.Fi
         )
     )  # fmt: skip
     title = "Terms p ln(p/q): their sum is D(P‖Q)"
-    base.styled(figure, theme=theme, title=title, y_title="nats", height=260)
+    look.styled(figure, theme=theme, title=title, y_title="nats", height=260)
     figure.add_hline(y=0, line={"color": colours.control, "width": 1})
     low = float(min(0.0, finite.min()))
     return figure.update_layout(bargap=0.35).update_yaxes(range=[low - 0.22 * (edge - low), edge])
@@ -110,7 +111,7 @@ def bregman(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
         x=1, y=(tangent + end) / 2, text=f"D(P‖Q)<br>{end - tangent:.4f}", showarrow=False, xanchor="left", xshift=8,
         align="left", font={"color": colours.accent},
     )  # fmt: skip
-    base.styled(figure, theme=theme, title=title, y_title="φ = Σ p ln p (nats)", height=260)
+    look.styled(figure, theme=theme, title=title, y_title="φ = Σ p ln p (nats)", height=260)
     return figure.update_xaxes(visible=False, range=[-0.08, 1.4])
 
 
@@ -134,7 +135,7 @@ def vanishing(p: Floats, q: Floats, index: int, label: str, *, theme: Theme) -> 
         figure.add_scatter(x=[share], y=[divergence], mode="markers", marker={"size": 11, "color": colours.model_b})
     title = f"As Q gives {base.token_label(label)} less and less"
     ending = "at 0: ∞" if p[index] > 0 else "P never needs it"
-    base.styled(
+    look.styled(
         figure, theme=theme, title=title, x_title="q (log scale, smaller →)", y_title="D(P‖Q), nats", height=260
     )
     figure.add_annotation(

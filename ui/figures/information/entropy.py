@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 
 from engine.information.bias import EntropyBias
 from engine.measures.checks import Floats
-from ui.figures import base
+from ui.figures.information import look
 from ui.palette import Theme, palette
 
 
@@ -22,7 +22,7 @@ def histogram(edges: Floats, counts: Floats, *, theme: Theme) -> go.Figure:
         )
     )  # fmt: skip
     title = f"The sample in {counts.size} bins"
-    return base.styled(figure, theme=theme, title=title, x_title="x", y_title="share per unit of x", height=280)
+    return look.styled(figure, theme=theme, title=title, x_title="x", y_title="share per unit of x", height=280)
 
 
 def epsilon_error(epsilons: Floats, errors: Floats, current: float, error: float, *, theme: Theme) -> go.Figure:
@@ -35,7 +35,7 @@ def epsilon_error(epsilons: Floats, errors: Floats, current: float, error: float
         )
     )  # fmt: skip
     figure.add_scatter(x=[current], y=[error], mode="markers", marker={"size": 11, "color": colours.model_b})
-    base.styled(
+    look.styled(
         figure, theme=theme, title="Error of ε inside the log", x_title="ε", y_title="entropy lost (nats)", height=260
     )
     figure.update_xaxes(type="log", exponentformat="power", dtick=3, tickfont_size=11)
@@ -56,8 +56,13 @@ def bias(table: EntropyBias, *, theme: Theme) -> go.Figure:
         y=table.truth, line={"color": colours.text, "dash": "dash", "width": 1}, annotation_text="truth",
         annotation_position="bottom left", annotation_font_color=colours.muted,
     )  # fmt: skip
-    base.styled(
-        figure, theme=theme, title="Estimated entropy by sample size", x_title="samples", y_title="nats", height=280
+    look.styled(
+        figure,
+        theme=theme,
+        title="Estimated entropy by sample size",
+        x_title="samples",
+        y_title="nats",
+        height=300,
+        legend_rows=1,
     )
-    figure.update_xaxes(type="log", dtick=1)
-    return figure.update_layout(showlegend=True, legend={"x": 1, "xanchor": "right", "y": 0.02, "yanchor": "bottom"})
+    return figure.update_xaxes(type="log", dtick=1)

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from engine.measures import Estimate, Gaussian, Mixture
 from ui.figures import base
+from ui.figures.information import look
 from ui.palette import Theme, palette
 
 
@@ -21,11 +22,11 @@ def densities(p: Gaussian, q: Gaussian, *, theme: Theme) -> go.Figure:
     )  # fmt: skip
     for name, y, colour in (("P", density_p, colours.model_a), ("Q", density_q, colours.model_b)):
         figure.add_scatter(x=x, y=y, mode="lines", name=name, line={"color": colour, "width": 2.5}, hoverinfo="skip")
-    base.styled(figure, theme=theme, title="The shaded area is D(P‖Q)", x_title="x", height=300)
+    look.styled(figure, theme=theme, title="The shaded area is D(P‖Q)", x_title="x", height=320, legend_rows=1)
     top = float(max(density_p.max(), density_q.max()))
     figure.update_yaxes(range=[max(-1.2 * top, min(-0.1 * top, float(integrand.min()) * 1.1)), 1.25 * top])
     figure.add_hline(y=0, line={"color": colours.control, "width": 1})
-    return figure.update_layout(showlegend=True, legend={"y": -0.22, "yanchor": "top"})
+    return figure
 
 
 def three_ways(exact: tuple[float, float], sampled: tuple[Estimate, Estimate], *, theme: Theme) -> go.Figure:
@@ -50,7 +51,7 @@ def three_ways(exact: tuple[float, float], sampled: tuple[Estimate, Estimate], *
             line={"color": colours.accent, "width": 3},
         )
     title = "Sampling (dot ± 2 s.e.) against closed form (line)"
-    base.styled(figure, theme=theme, title=title, x_title="nats", height=190)
+    look.styled(figure, theme=theme, title=title, x_title="nats", height=190, left=70)
     return figure.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(rangemode="tozero", showgrid=True)
 
 
@@ -70,5 +71,5 @@ def fits(target: Mixture, covering: Gaussian, seeking: Gaussian, *, theme: Theme
             x=x, y=np.exp(fit.log_density(x)), mode="lines", name=name, hoverinfo="skip",
             line={"color": colours.model_b, "width": 2.5, "dash": dash},
         )  # fmt: skip
-    base.styled(figure, theme=theme, title="One Gaussian for two peaks", x_title="x", height=320)
-    return figure.update_layout(showlegend=True, legend={"y": -0.2, "yanchor": "top"}).update_yaxes(rangemode="tozero")
+    look.styled(figure, theme=theme, title="One Gaussian for two peaks", x_title="x", height=340, legend_rows=2)
+    return figure.update_yaxes(rangemode="tozero")

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from engine.information.bias import InformationBias
 from engine.information.estimators import Reading
 from engine.measures.checks import Floats
-from ui.figures import base
+from ui.figures.information import look
 from ui.palette import Theme, palette
 
 MOST_DOTS = 800
@@ -26,7 +26,7 @@ def scatter(x: Floats, y: Floats, x_edges: Floats, y_edges: Floats, *, theme: Th
     figure.add_scatter(
         **_grid(x_edges, y_edges), mode="lines", line={"color": colours.border, "width": 1}, hoverinfo="skip"
     )
-    base.styled(figure, theme=theme, title="The sample and its bins", x_title="x", y_title="y", height=360)
+    look.styled(figure, theme=theme, title="The sample and its bins", x_title="x", y_title="y", height=360)
     figure.update_xaxes(range=_wider(x_edges)).update_yaxes(range=_wider(y_edges), showgrid=False)
     figure.data = figure.data[::-1]
     return figure
@@ -56,9 +56,9 @@ def estimates(readings: Sequence[Reading], exact: float, *, theme: Theme) -> go.
             showarrow=False,
             font_color=colours.accent,
         )
-    base.styled(figure, theme=theme, title="Estimates of I(X;Y)", x_title="nats", height=360)
+    look.styled(figure, theme=theme, title="Estimates of I(X;Y)", x_title="nats", height=360, left=164)
     span = max(0.12, *values)
-    figure.update_xaxes(range=[min(0.0, *values) * 1.15, span * 1.2]).update_layout(bargap=0.35, margin={"t": 62})
+    figure.update_xaxes(range=[min(0.0, *values) * 1.15, span * 1.2]).update_layout(bargap=0.35, margin_t=62)
     return figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=colours.text)
 
 
@@ -80,10 +80,17 @@ def bias_by_samples(table: InformationBias, *, theme: Theme, mark: tuple[float, 
             showlegend=False,
         )  # fmt: skip
     title = "Independent x and y: all of this is bias"
-    base.styled(figure, theme=theme, title=title, x_title="samples (dotted: first order)", y_title="nats", height=340)
+    look.styled(
+        figure,
+        theme=theme,
+        title=title,
+        x_title="samples (dotted: first order)",
+        y_title="nats",
+        height=360,
+        legend_rows=2,
+    )
     figure.update_xaxes(type="log", dtick=1)
-    figure.update_yaxes(type="log", range=[-3, 0.7], exponentformat="power", dtick=1, tickfont_size=11)
-    return figure.update_layout(showlegend=True, legend={"y": -0.28, "yanchor": "top"})
+    return figure.update_yaxes(type="log", range=[-3, 0.7], exponentformat="power", dtick=1, tickfont_size=11)
 
 
 def bias_by_truth(table: InformationBias, *, theme: Theme) -> go.Figure:
@@ -96,11 +103,11 @@ def bias_by_truth(table: InformationBias, *, theme: Theme) -> go.Figure:
             hovertemplate="truth %{x:.2f}: off by %{y:+.3f} nats<extra></extra>",
         )  # fmt: skip
     figure.add_hline(y=0, line={"color": colours.control, "width": 1})
-    base.styled(
+    look.styled(
         figure, theme=theme, title="Is the bias flat? Not here", x_title="true I(X;Y) of a bivariate normal (nats)",
-        y_title="estimate − truth (nats)", height=340,
+        y_title="estimate − truth (nats)", height=360, legend_rows=2,
     )  # fmt: skip
-    return figure.update_layout(showlegend=True, legend={"y": -0.28, "yanchor": "top"})
+    return figure
 
 
 def _wider(edges: Floats) -> list[float]:

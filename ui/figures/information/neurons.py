@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from engine.information.neurons import NeuronInformation
 from engine.measures.checks import Floats
 from ui.figures import base
+from ui.figures.information import look
 from ui.palette import Theme, palette
 
 CELLS = 48
@@ -33,7 +34,7 @@ def entropy_by_layer(result: NeuronInformation, *, theme: Theme) -> go.Figure:
         y=most, line={"color": colours.muted, "dash": "dot", "width": 1}, annotation_text=f"ln {result.settings.bins}",
         annotation_font_color=colours.muted, annotation_position="bottom right",
     )  # fmt: skip
-    base.styled(figure, theme=theme, title="Entropy of single neurons", x_title="Layer", y_title="nats", height=300)
+    look.styled(figure, theme=theme, title="Entropy of single neurons", x_title="Layer", y_title="nats", height=330)
     return figure.update_yaxes(range=[0, most * 1.08])
 
 
@@ -72,8 +73,8 @@ def depth_profile(result: NeuronInformation, *, theme: Theme) -> go.Figure:
             x=layers, y=values, mode="lines", name=name, line={"color": colour, "width": 2, "dash": dash},
             hovertemplate="layer %{x}: %{y:.4f} nats<extra></extra>",
         )  # fmt: skip
-    base.styled(figure, theme=theme, title=title, x_title="Layer", y_title="nats", height=300)
-    return figure.update_layout(showlegend=True, legend={"y": -0.3, "yanchor": "top"})
+    look.styled(figure, theme=theme, title=title, x_title="Layer", y_title="nats", height=330, legend_rows=2)
+    return figure
 
 
 def against_correlation(result: NeuronInformation, *, theme: Theme) -> go.Figure:
@@ -99,7 +100,7 @@ def against_correlation(result: NeuronInformation, *, theme: Theme) -> go.Figure
     )  # fmt: skip
     line = {"color": colours.model_b, "width": 1.5, "dash": "dash"}
     figure.add_shape(type="line", x0=0, y0=0, x1=top, y1=top, line=line)
-    base.styled(
+    look.styled(
         figure, theme=theme, title=title, x_title="from correlation: −½ ln(1 − r²), nats",
         y_title="histogram less shuffled, nats", height=340,
     )  # fmt: skip
@@ -126,11 +127,11 @@ def nearest_against_histogram(result: NeuronInformation, *, theme: Theme) -> go.
     line = {"color": colours.muted, "width": 1, "dash": "dash"}
     figure.add_shape(type="line", x0=0, y0=0, x1=top, y1=top, line=line)
     neighbours = result.settings.neighbours
-    base.styled(
+    look.styled(
         figure, theme=theme, title=title, x_title=f"{neighbours} nearest neighbours (scikit-learn), nats",
-        y_title="histogram, nats", height=340,
+        y_title="histogram, nats", height=340, legend_rows=1,
     )  # fmt: skip
-    return figure.update_layout(showlegend=True, legend={"y": -0.25, "yanchor": "top"})
+    return figure
 
 
 def one_pair(result: NeuronInformation, i: int, j: int, *, theme: Theme) -> go.Figure:
@@ -144,7 +145,7 @@ def one_pair(result: NeuronInformation, i: int, j: int, *, theme: Theme) -> go.F
             hovertemplate="<b>%{hovertext}</b><extra></extra>",
         )
     )  # fmt: skip
-    return base.styled(
+    return look.styled(
         figure, theme=theme, title="Activations of the pair, a dot a token", x_title=neuron_name(result, i),
         y_title=neuron_name(result, j), height=340,
     )  # fmt: skip
@@ -165,7 +166,7 @@ def _matrix(values: Floats, names: NDArray[np.int64], title: str, axis: str, the
             hovertemplate="%{y} and %{x}: %{z:.4f} nats<extra></extra>", hoverongaps=False,
         )
     )  # fmt: skip
-    base.styled(figure, theme=theme, title=title, x_title=axis, height=360)
+    look.styled(figure, theme=theme, title=title, x_title=axis, height=360)
     return figure.update_yaxes(autorange="reversed", showgrid=False)
 
 

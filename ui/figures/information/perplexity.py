@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from engine.measures.checks import Floats
 from engine.results import TextScores
 from ui.figures import base
+from ui.figures.information import look
 from ui.palette import Theme, palette
 
 MOST_TOKENS = 400
@@ -32,8 +33,8 @@ def surprisals(scores: TextScores, *, theme: Theme) -> go.Figure:
         line={"color": colours.model_b, "width": 1.5}, hoverinfo="skip",
     )  # fmt: skip
     figure.add_hline(y=float(-scores.mean_log_prob / np.log(2)), line={"color": colours.accent, "width": 2})
-    base.styled(figure, theme=theme, title=title, x_title="Token", y_title="bits", height=280)
-    return figure.update_layout(showlegend=True, legend={"x": 1, "xanchor": "right"})
+    look.styled(figure, theme=theme, title=title, x_title="Token", y_title="bits", height=300, legend_rows=1)
+    return figure
 
 
 def bases(names: Sequence[str], values: Sequence[float], right: Sequence[bool], *, theme: Theme) -> go.Figure:
@@ -51,7 +52,7 @@ def bases(names: Sequence[str], values: Sequence[float], right: Sequence[bool], 
         )
     )  # fmt: skip
     title = "Two are the perplexity, two are a slip"
-    base.styled(figure, theme=theme, title=title, x_title="log scale", height=230)
+    look.styled(figure, theme=theme, title=title, x_title="log scale", height=230, left=112)
     figure.update_xaxes(type="log", dtick=1, range=[0, np.log10(max(max(values), 10.0)) * 1.25])
     return figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=colours.text)
 
@@ -71,5 +72,5 @@ def temperature_curve(
         x=[current], y=[value], mode="markers", marker={"size": 11, "color": colours.model_b}, showlegend=False
     )
     title = "Distillation loss by temperature"
-    base.styled(figure, theme=theme, title=title, x_title="Temperature T", y_title="nats", height=260)
-    return figure.update_layout(showlegend=True, legend={"x": 1, "xanchor": "right"}).update_xaxes(type="log", dtick=1)
+    look.styled(figure, theme=theme, title=title, x_title="Temperature T", y_title="nats", height=280, legend_rows=1)
+    return figure.update_xaxes(type="log", dtick=1)
