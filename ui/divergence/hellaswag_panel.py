@@ -200,11 +200,11 @@ def _filter(rights: Sequence[npt.NDArray[np.bool_]], which: str) -> npt.NDArray[
 
 
 _ITEM_COLUMNS: dict[str, Any] = {
-    "number": st.column_config.NumberColumn("Item", format="localized", width="small"),
-    "context": st.column_config.TextColumn("Context", width="large"),
-    "true": st.column_config.NumberColumn("True", width="small"),
-    "base": st.column_config.TextColumn("Base", width="small"),
-    "candidate": st.column_config.TextColumn("Candidate", width="small"),
+    "number": st.column_config.NumberColumn("Item", format="localized", width=60),
+    "context": st.column_config.TextColumn("Context", width=620),
+    "true": st.column_config.NumberColumn("True", width=60),
+    "base": st.column_config.TextColumn("Base", width=70),
+    "candidate": st.column_config.TextColumn("Candidate", width=85),
 }
 
 
@@ -225,9 +225,10 @@ def _items_frame(result: HellaSwagRun, convention: Convention, chosen: npt.NDArr
 def _item(result: HellaSwagRun, index: int, convention: Convention) -> None:
     item = result.items[index]
     st.text(item.context)
-    text, chart = st.columns([3, 2], gap="large")
+    text, chart = st.columns([3, 2], gap="medium")
     with text:
-        st.dataframe(_endings_frame(result, index, convention), column_config=_ENDING_COLUMNS, hide_index=True)
+        frame = _endings_frame(result, index, convention)
+        st.dataframe(frame, column_config=_ENDING_COLUMNS, hide_index=True, row_height=58, key="endings_table")
     with chart:
         probabilities = [
             (role, one.probabilities[index]) for role, one in zip(("Base", "Candidate"), result.results, strict=False)
@@ -237,10 +238,10 @@ def _item(result: HellaSwagRun, index: int, convention: Convention) -> None:
 
 
 _ENDING_COLUMNS: dict[str, Any] = {
-    "true": st.column_config.TextColumn("", width="small"),
-    "ending": st.column_config.TextColumn("Ending", width="large"),
-    "base": st.column_config.NumberColumn("Base", format="%.3f"),
-    "candidate": st.column_config.NumberColumn("Candidate", format="%.3f"),
+    "true": st.column_config.TextColumn("", width=55),
+    "ending": st.column_config.TextColumn("Ending", width=330),
+    "base": st.column_config.NumberColumn("Base", format="%.3f", width=80),
+    "candidate": st.column_config.NumberColumn("Candidate", format="%.3f", width=85),
 }
 
 

@@ -156,7 +156,10 @@ def _writers(pair: tuple[ModelChoice, ModelChoice]) -> list[plans.ModelWanted]:
 
 def of_result(run: Run, result: MauveRun) -> None:
     """Everything about a finished run."""
-    layout.facts([fact for one in result.sets for fact in _facts(one)])
+    first = result.sets[0].result
+    about = f"Human texts, and texts of each other set, in {first.buckets} clusters."
+    texts = Fact("Texts", f"{first.texts_p:,} and {first.texts_q:,}", about)
+    layout.facts([*(fact for one in result.sets for fact in _facts(one)), texts])
     wrote = f" Models wrote with {result.writing}." if result.writing else ""
     st.caption(messages.plain(f"Features from {result.feature_title}.{wrote}"))
     for note in dict.fromkeys(note for one in result.sets for note in one.result.notes):
@@ -194,7 +197,6 @@ def _facts(one: MauveSet) -> list[Fact]:
             numbers.pair(result.frontier_integral),
             "Divergence along the whole curve, 0 where the crowds are alike; ± is the spread over seeds.",
         ),
-        Fact("Texts", f"{result.texts_p:,} and {result.texts_q:,}", f"Human and other, in {result.buckets} clusters."),
     ]
 
 

@@ -172,7 +172,7 @@ def pair(estimate: Estimate, *, percent: bool = False) -> str:
     if not np.isfinite(value):
         return "none"
     if not np.isfinite(error) or error <= 0:
-        return f"{value:.4g}{unit}"
+        return f"{value:.3g}{unit}"
     decimals = int(np.clip(1 - np.floor(np.log10(error)), 0, 6))
     return f"{value:,.{decimals}f} ± {error:.{decimals}f}{unit}"
 

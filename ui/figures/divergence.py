@@ -156,7 +156,7 @@ def mauve_curves(results: list[tuple[str, MauveResult]], *, theme: Theme) -> go.
     )
     axis = {"range": [-0.03, 1.03], "showgrid": True}
     figure.update_xaxes(**axis).update_yaxes(**axis)
-    return figure.update_layout(showlegend=len(results) > 1, legend={"x": 1, "xanchor": "right"})
+    return figure.update_layout(showlegend=len(results) > 1, legend={"x": 0, "y": -0.2, "yanchor": "top"})
 
 
 def cluster_histogram(result: MauveResult, *, theme: Theme, marked: int | None = None) -> go.Figure:

@@ -1,0 +1,171 @@
+"""The divergence page on runs computed ahead with a tiny model: what is shown, opened, refused, kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine import steps
+from engine.corpus import plans, running
+from engine.corpus.items import HellaSwagItem
+from engine.corpus.plans import ModelWanted
+from engine.corpus.store import Run, RunStore
+from engine.model import LoadedModel
+from engine.steps import Progress, Steps
+from tests.pages.conftest import OpenApp
+from ui import cache
+from ui.divergence import held
+
+PAIR = [ModelWanted(choice.name, choice.precision) for choice in cache.PAIR]
+
+
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOGITSCOPE_DATA", str(tmp_path))
+
+
+@pytest.fixture
+def finished(tiny_gpt2: LoadedModel):  # type: ignore[no-untyped-def]
+    """`finished(run)` does a run with the tiny model whatever it names."""
+
+    def load(name: str, precision: str) -> Steps[LoadedModel]:
+        yield Progress("Loading")
+        return tiny_gpt2
+
+    def do(run: Run) -> Run:
+        return steps.run(running.run_steps(RunStore(), run.id, load))
+
+    return do
+
+
+def example() -> Run:
+    return plans.plan_divergence(RunStore(), *PAIR, held.own_corpus())
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def strips(app: AppTest) -> list[dict]:
+    found = [json.loads(element.proto.json) for element in app.get("bidi_component")]
+    return [data for data in found if "options" in data]
+
+
+def test_the_first_view_is_a_finished_example_with_a_token_open(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    finished(example())
+    app = run_page("divergence")
+    assert not app.exception
+    assert metrics(app)["Mean KL"] == "0"
+    assert metrics(app)["Same first guess"] == "100 %"
+    numbers, tokens = app.dataframe[0].value, app.dataframe[1].value
+    assert "99.0% KL" in numbers["number"].tolist()
+    assert len(tokens) == 12
+    (strip,) = strips(app)
+    assert strip["kind"] == "comparison"
+    assert strip["options"]["view"] == {"colour": "kl"}
+
+
+def test_a_link_to_a_run_opens_its_view_and_its_models(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    items = [HellaSwagItem(f"Context {n}", ("a", "b b", "c", "d"), n % 4) for n in range(5)]
+    models = [ModelWanted("scratch-gpt2", "float32"), ModelWanted("scratch-gpt2", "nf4")]
+    run = finished(plans.plan_hellaswag(RunStore(), models, items))
+    app = run_page("divergence", run=run.id)
+    assert not app.exception
+    assert app.session_state["view"] == "hellaswag"
+    assert app.session_state["candidate_precision"] == "nf4"
+    assert any("McNemar" in caption.value for caption in app.caption)
+    assert len(app.dataframe[0].value) == 5
+
+
+def test_choosing_another_pair_leaves_the_run(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    run = finished(example())
+    app = run_page("divergence", run=run.id)
+    app.selectbox(key="candidate_precision").set_value("float32").run()
+    assert not app.exception
+    assert "run" not in app.query_params
+    assert "Mean KL" not in metrics(app)
+
+
+def test_a_run_that_is_no_longer_kept_is_said(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    finished(example())
+    app = run_page("divergence", run="0123456789abcdef")
+    assert any("no longer kept" in info.value for info in app.info)
+    assert metrics(app)["Mean KL"] == "0"
+
+
+def test_a_stopped_run_says_what_is_kept_and_can_go_on(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    corpus = held.read_corpus("One text that is long enough.\n\nAnother text.")
+    run = plans.plan_divergence(RunStore(), *PAIR, corpus)
+    app = run_page("divergence", run=run.id)
+    assert not app.exception
+    assert app.button(key="continue_run")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("", "corpus is empty"), ('{"text": "a"}\n{"x": 1}', "Line 2 lacks a 'text'")],
+)
+def test_a_corpus_that_cannot_be_used_is_refused_in_place(run_page: OpenApp, finished, typed: str, said: str) -> None:  # type: ignore[no-untyped-def]
+    finished(example())
+    app = run_page("divergence")
+    app.segmented_control(key="corpus").set_value("own").run()
+    app.text_area(key="corpus_typed").set_value(typed).run()
+    app.button(key="corpus_go").click().run()
+    assert said in app.warning[0].value.replace("\\", "")
+    assert not app.exception
+
+
+def test_malformed_items_are_refused_with_their_line(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    finished(plans.plan_hellaswag(RunStore(), PAIR, held.own_items()))
+    app = run_page("divergence", view="hellaswag")
+    app.segmented_control(key="items").set_value("own").run()
+    app.text_area(key="items_typed").set_value('{"ctx": "c", "endings": ["a", "b", "c", "d"]}').run()
+    app.button(key="items_go").click().run()
+    assert "Line 1 lacks 'label'" in app.warning[0].value.replace("\\", "")
+
+
+def test_mauve_shows_a_score_with_its_error_and_its_warning(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["red", "blue", "walks", "a", "the", "tree"], 12)) for _ in range(220)]
+    run = finished(plans.plan_mauve(RunStore(), PAIR[0], texts[:110], other=texts[110:], seeds=2))
+    app = run_page("divergence", run=run.id)
+    assert not app.exception
+    assert "±" in metrics(app)["MAUVE: Given set"]
+    assert any("Only 110 texts" in warning.value for warning in app.warning)
+
+
+def test_few_texts_are_refused_before_anything_runs(run_page: OpenApp) -> None:
+    app = run_page("divergence", view="mauve")
+    app.text_area(key="mauve_texts_typed").set_value("One.\n\nTwo.").run()
+    app.button(key="mauve_texts_go").click().run()
+    assert "A set has 2 texts" in app.warning[0].value
+    assert RunStore().runs() == ()
+
+
+def test_the_table_at_a_glance_has_what_was_measured(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    finished(example())
+    app = run_page("divergence", view="glance")
+    table = app.dataframe[0].value.set_index("measure")
+    assert table.loc["KL to the base (nats)", "candidate"] == "0"
+    assert table.loc["MAUVE", "base"] == "not measured"
+    assert any("HellaSwag, MAUVE" in caption.value for caption in app.caption)
+
+
+def test_past_runs_are_listed_and_deleted(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    run = finished(example())
+    app = run_page("divergence", view="runs")
+    assert app.dataframe[0].value["id"].tolist() == [run.id]
+    app.session_state["past_runs"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    app.run()
+    app.button(key="delete_runs").click().run()
+    assert RunStore().runs() == ()
+    assert not app.exception
+
+
+def test_a_damaged_store_is_said_and_the_page_works(run_page: OpenApp, tmp_path: Path) -> None:
+    (tmp_path / "runs.sqlite").write_bytes(b"no database" * 999)
+    app = run_page("divergence", view="runs")
+    assert "damaged store was set aside" in app.warning[0].value.replace("\\", "")
+    assert not app.exception
