@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import cli, registry
+from engine import cli, loading, registry
 from engine.model import LoadedModel
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,12 @@ def model(tiny_gpt2: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> s
     tiny_gpt2.network.save_pretrained(path)
     tiny_gpt2.tokenizer.backend.save_pretrained(path)
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def one_tokenizer(tiny_gpt2: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models here share one tokenizer, so it is read once (in this process: those started read their own)."""
+    monkeypatch.setattr(loading, "_load_tokenizer", lambda spec, path: tiny_gpt2.tokenizer.backend)
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Loading: precisions, what is refused and how it is said, and that our head is the network's own."""
 
+import functools
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,12 @@ def saved(tiny_gpt2: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> P
     tiny_gpt2.network.save_pretrained(path)
     tiny_gpt2.tokenizer.backend.save_pretrained(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def loaded(saved: Path) -> Callable[[str], LoadedModel]:
+    """The tiny GPT-2 in a precision, loaded once each."""
+    return functools.cache(lambda precision: load_model(str(saved), precision, "cpu"))
 
 
 @pytest.fixture
@@ -59,37 +67,43 @@ def test_a_loaded_model_cannot_be_trained_by_accident(tiny_gpt2: LoadedModel) ->
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_head_of_body_is_the_network_in_every_precision(saved: Path, precision: Precision) -> None:
-    model = load_model(str(saved), precision, "cpu")
+def test_head_of_body_is_the_network_in_every_precision(
+    loaded: Callable[[str], LoadedModel], precision: Precision
+) -> None:
+    model = loaded(precision)
     assert torch.allclose(our_logits(model), own_logits(model), atol=1e-3)
     assert model.precision == precision
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("int8", 0.05), ("nf4", 0.5)])
 def test_lower_precisions_stay_near_float32(
-    saved: Path, tiny_gpt2: LoadedModel, precision: str, tolerance: float
+    loaded: Callable[[str], LoadedModel], tiny_gpt2: LoadedModel, precision: str, tolerance: float
 ) -> None:
     exact = our_logits(tiny_gpt2).double().log_softmax(-1)
-    rough = our_logits(load_model(str(saved), precision, "cpu")).double().log_softmax(-1)
+    rough = our_logits(loaded(precision)).double().log_softmax(-1)
     kl = (exact.exp() * (exact - rough)).sum(-1).mean().item()
     assert 0 < kl < tolerance
 
 
 @pytest.mark.parametrize("precision", ["int8", "nf4"])
-def test_quantising_really_quantises_gpt2s_own_kind_of_layer(saved: Path, precision: str) -> None:
-    model = load_model(str(saved), precision, "cpu")
+def test_quantising_really_quantises_gpt2s_own_kind_of_layer(
+    loaded: Callable[[str], LoadedModel], precision: str
+) -> None:
+    model = loaded(precision)
     attention: Any = model.network.base_model.h[0].attn
     assert attention.c_attn.weight.dtype in (torch.int8, torch.uint8)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_estimate_from_the_files_is_near_the_memory_really_taken(saved: Path, precision: Precision) -> None:
-    taken = load_model(str(saved), precision, "cpu").memory_bytes
+def test_the_estimate_from_the_files_is_near_the_memory_really_taken(
+    saved: Path, loaded: Callable[[str], LoadedModel], precision: Precision
+) -> None:
+    taken = loaded(precision).memory_bytes
     assert footprint.weights_bytes(saved, precision) == pytest.approx(taken, rel=0.06)
 
 
-def test_int8_says_nothing_on_the_log(saved: Path, caplog: pytest.LogCaptureFixture) -> None:
-    model = load_model(str(saved), "int8", "cpu")
+def test_int8_says_nothing_on_the_log(loaded: Callable[[str], LoadedModel], caplog: pytest.LogCaptureFixture) -> None:
+    model = loaded("int8")
     with caplog.at_level(logging.WARNING):
         our_logits(model)
     assert not caplog.records
