@@ -53,7 +53,11 @@ def this_machine() -> None:
 
 def hub() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="hub"):
-        if st.button("Check the hub again", icon=":material/refresh:", key="check_hub"):
+        if st.button(
+            "Check the hub again" if "hub_answer" in st.session_state else "Check the hub",
+            icon=":material/refresh:",
+            key="check_hub",
+        ):
             with st.spinner("Asking the hub", show_time=True):
                 st.session_state["hub_answer"] = machine.hub_answer(probe=True)
         st.text(st.session_state.get("hub_answer") or machine.hub_answer(probe=False), width="stretch")

@@ -17,7 +17,7 @@ RULES = {
     "ui": (("ui", "engine"), ()),
     "ui/figures": (("ui.figures", "ui.palette", "engine"), ("streamlit", "torch", "transformers")),
 }
-FIGURES_READ = ("engine.results", "engine.measures", "engine.information", "engine.training.records")
+FIGURES_READ = ("engine.results", "engine.measures", "engine.information", "engine.training.records", "engine.corpus")
 
 
 def python_files(part: str) -> list[Path]:

@@ -59,6 +59,12 @@ def terms(spec: ModelSpec) -> str | None:
 
 
 def hub_answer(*, probe: bool) -> str:
-    """What the hub answered, asked now or when last asked."""
-    spec = next(spec for spec in registry.specs() if isinstance(spec.source, Hub))
-    return f"The hub, asked for {spec.title}: {sources.availability(spec, probe=probe).message}"
+    """What the hub answers if asked now (`probe`), or is known to have answered."""
+    hub_models = [spec for spec in registry.specs() if isinstance(spec.source, Hub)]
+    absent = [spec for spec in hub_models if sources.availability(spec).state != "here"]
+    if not absent:
+        return "Every model of the hub that is listed here is on this machine."
+    there = sources.availability(absent[0], probe=probe)
+    if there.state == "fetchable":
+        return "The hub answers." if probe else "The hub has not been asked yet."
+    return f"{absent[0].title}: {there.message}"

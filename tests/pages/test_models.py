@@ -122,3 +122,28 @@ def test_hub_id_can_be_added_and_nonsense_is_refused(run_page: OpenApp, states: 
     assert not app.exception
     assert "No model is called" in app.error[0].value
     assert "![](" not in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("state", "before", "after"),
+    [
+        ("fetchable", "has not been asked yet", "The hub answers."),
+        ("unreachable", "did not answer", "did not answer"),
+    ],
+)
+def test_hub_status_is_shown_and_asked_for_again(
+    run_page: OpenApp, monkeypatch: pytest.MonkeyPatch, state: str, before: str, after: str
+) -> None:
+    probes: list[bool] = []
+
+    def availability(spec, probe=False):
+        probes.append(probe)
+        return absent(state)
+
+    monkeypatch.setattr(sources, "availability", availability)
+    app = run_page("models")
+    assert any(before in text.value for text in app.text)
+    assert not any(probes)
+    app.button(key="check_hub").click().run()
+    assert any(after in text.value for text in app.text)
+    assert any(probes)
