@@ -58,14 +58,14 @@ def _histogram() -> None:
     counts = np.bincount(measures.bin_codes(sample, edges), minlength=edges.size - 1).astype(np.float64)
     plug_in, corrected = measures.entropy_of_counts(counts), measures.miller_madow_entropy(counts)
     with right:
-        alt = "Histogram of the sample."
-        parts.chart(entropy.histogram(edges, counts, theme=layout.theme()), "entropy_histogram", alt)
         parts.numbers(
             parts.nats("Plug-in entropy", plug_in),
             parts.nats("With Miller-Madow", corrected),
             parts.nats("Most that can be: ln of the bins", float(np.log(counts.size))),
             ("Perplexity", f"{float(measures.perplexity(plug_in)):.2f}", f"of {counts.size} bins"),
         )
+        alt = "Histogram of the sample."
+        parts.chart(entropy.histogram(edges, counts, theme=layout.theme()), "entropy_histogram", alt)
     with left, place:
         live.mount_sliders("entropy_sample", _SAMPLE, values)
         rules = {rule: measures.suggested_bins(sample, rule) for rule in measures.BIN_COUNT_RULES}
@@ -83,16 +83,18 @@ def _zeros() -> None:
     epsilon = 10 ** values["eps"]
     exact, naive = float(measures.entropy(p)), float(measures.entropy_with_epsilon(p, epsilon))
     errors = np.array([exact - float(measures.entropy_with_epsilon(p, e)) for e in _EPSILONS])
-    with right:
-        curve = entropy.epsilon_error(_EPSILONS, np.abs(errors), epsilon, abs(exact - naive), theme=layout.theme())
-        parts.chart(curve, "entropy_epsilon_error", "The error grows in proportion to epsilon.")
     with left:
-        live.mount_sliders("entropy_epsilon", _EPSILON, values)
+        place = st.container()
         parts.numbers(
             ("Exact, by scipy.special.entr", f"{exact:.6f}", "nats, of (½, ¼, ⅛, ⅛, 0, 0)"),
             ("Naive: −Σ p ln(p + ε)", f"{naive:.6f}", f"off by {naive - exact:.1e} nats"),
         )
         st.latex(r"-\sum_x p\ln(p+\varepsilon)\;\approx\;H-\varepsilon\,\#\{p>0\}")
+    with right:
+        curve = entropy.epsilon_error(_EPSILONS, np.abs(errors), epsilon, abs(exact - naive), theme=layout.theme())
+        parts.chart(curve, "entropy_epsilon_error", "The error grows in proportion to epsilon.")
+    with place:
+        live.mount_sliders("entropy_epsilon", _EPSILON, values)
 
 
 @st.fragment
@@ -103,13 +105,8 @@ def _bias() -> None:
         place = st.container()
     values = live.slider_values("entropy_outcomes", _OUTCOMES)
     table = computed.entropy_bias(int(values["k"]), "uniform" if shape == "equal" else "zipf")
-    with right:
-        parts.chart(
-            entropy.bias(table, theme=layout.theme()), "entropy_bias", "Estimates approach the truth from below."
-        )
     at = table.samples.index(100)
-    with left, place:
-        live.mount_sliders("entropy_outcomes", _OUTCOMES, values)
+    with left:
         parts.numbers(
             parts.nats("Truth", table.truth),
             ("Plug-in at 100 samples", f"{table.plug_in[at]:.4f}", f"off by {table.plug_in[at] - table.truth:+.4f}"),
@@ -119,3 +116,9 @@ def _bias() -> None:
                 f"off by {table.miller_madow[at] - table.truth:+.4f}",
             ),
         )
+    with right:
+        parts.chart(
+            entropy.bias(table, theme=layout.theme()), "entropy_bias", "Estimates approach the truth from below."
+        )
+    with place:
+        live.mount_sliders("entropy_outcomes", _OUTCOMES, values)

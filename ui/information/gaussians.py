@@ -93,14 +93,14 @@ def _peaks() -> None:
     )
     covering, seeking = computed.fits(target)
     with right:
-        alt = "A density with two peaks and the two Gaussians fitted to it."
-        parts.chart(gaussian.fits(target, covering, seeking, theme=layout.theme()), "gauss_fits", alt)
         parts.numbers(
             parts.nats("D(P‖Q) of the covering fit", forward_kl(target, covering)),
             parts.nats("D(P‖Q) of the seeking fit", forward_kl(target, seeking)),
             parts.nats("D(Q‖P) of the covering fit", reverse_kl(covering, target)),
             parts.nats("D(Q‖P) of the seeking fit", reverse_kl(seeking, target)),
         )
+        alt = "A density with two peaks and the two Gaussians fitted to it."
+        parts.chart(gaussian.fits(target, covering, seeking, theme=layout.theme()), "gauss_fits", alt)
     with left:
         live.mount_sliders("gauss_peaks", _PEAKS, values)
         parts.note(

@@ -102,7 +102,9 @@ def bregman(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
     figure.add_scatter(
         x=[0, 1], y=[start, tangent], mode="lines", line={"color": colours.muted, "dash": "dash"}, hoverinfo="skip"
     )
-    figure.add_scatter(x=[1, 1], y=[tangent, end], mode="lines", line={"color": colours.accent, "width": 5})
+    figure.add_scatter(
+        x=[1, 1], y=[tangent, end], mode="lines", line={"color": colours.accent, "width": 5}, hoverinfo="skip"
+    )
     figure.add_scatter(
         x=[0, 1], y=[start, end], mode="markers+text", text=["Q", "P"], textposition="top center", cliponaxis=False,
         marker={"size": 11, "color": [colours.model_b, colours.model_a]}, hoverinfo="skip",

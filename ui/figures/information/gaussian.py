@@ -38,7 +38,7 @@ def three_ways(exact: tuple[float, float], sampled: tuple[Estimate, Estimate], *
             x=[estimate.value for estimate in sampled], y=rows, mode="markers",
             marker={"size": 11, "color": [colours.model_a, colours.model_b]},
             error_x={"array": [2 * estimate.error for estimate in sampled], "color": colours.muted, "thickness": 1.5},
-            hovertemplate="%{x:.5f} nats<extra></extra>",
+            hoverinfo="skip",
         )
     )  # fmt: skip
     for index, value in enumerate(exact):
