@@ -54,7 +54,7 @@ PRESETS: tuple[Preset, ...] = (
         "The same, kept readable",
         "Now every step also pays beta times KL(P‖P_start) on real text, the leash of reinforcement learning from "
         "human feedback. The wanted share on real text grows many times over while perplexity hardly moves.",
-        replace(PRETRAINED, pull_on="text", beta=3.0, steps=30, learning_rate=2e-4, schedule="cosine"),
+        replace(PRETRAINED, pull_on="text", beta=3.0, steps=40, learning_rate=2e-4, schedule="cosine"),
     ),
     Preset(
         "too_fast",

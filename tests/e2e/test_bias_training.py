@@ -111,7 +111,7 @@ def test_the_trained_model_is_read_by_the_other_pages(open_page: OpenPage) -> No
     says(page, "Done")
     press(page, "See a text with it")
     expect(page.locator(".tokens .t").first).to_be_visible()
-    expect(page.get_by_test_id("stSidebar")).to_contain_text("scratch-likes-x")
+    expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value(re.compile("scratch-likes-x"))
 
 
 def training_processes() -> list[psutil.Process]:
