@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+collect_ignore_glob = ["tests/e2e/*_app.py"]  # scripts that browser tests serve: importing one would draw it
+
 
 @pytest.fixture(autouse=True)
 def _docstring_names(doctest_namespace: dict[str, object]) -> None:
