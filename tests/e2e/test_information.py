@@ -132,7 +132,7 @@ def show(page: Page, panel: str) -> None:
 
 
 def test_slider_moves_are_answered_at_once(page: Page) -> None:
-    for panel, slider in (("Gaussians", "Mean of Q"), ("Entropy", "Bins"), ("Mutual information", "Noise σ")):
+    for panel, slider in (("Gaussians", "Mean of Q"), ("Entropy", "Bins"), ("Mutual information", "Samples")):
         show(page, panel)
         handle = page.get_by_role("slider", name=slider, exact=True).first.element_handle()
         answers = [page.evaluate(ANSWER_MS, [handle, 2]) for _ in range(5)]
