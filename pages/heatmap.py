@@ -95,6 +95,7 @@ def linked_view(scores: TextScores) -> None:
             default="surprisal",
             required=True,
             key="chart_value",
+            wrap=True,
         )
     quantity = series.QUANTITIES[name]
     shown = {"theme": layout.theme(), "clicked": selection.clicked}

@@ -13,10 +13,12 @@ from typing import Literal, TypedDict, TypeVar, Unpack
 
 import streamlit as st
 
-from engine import comparing, registry, scoring, strip
+from engine import comparing, loading, registry, scoring, sources, strip
 from engine.errors import TextError
 from engine.pool import ModelPool
+from engine.registry import ModelSpec
 from engine.results import ModelComparison, TextScores
+from engine.sources.kinds import Scratch
 from engine.steps import Steps
 from engine.worker import Ticket, Worker
 from ui import waiting
@@ -150,8 +152,16 @@ def _all_settings(settings: Settings) -> tuple[tuple[str, object], ...]:
     return tuple({**defaults, **settings}.items())
 
 
+def require_here(spec: ModelSpec) -> None:
+    """Raise a `ModelAbsentError` at once where a model must be fetched first: nobody queues to be told that."""
+    if sources.availability(spec).path is None and not isinstance(spec.source, Scratch):
+        next(loading.load_model_steps(spec))  # up to its first step, where it refuses
+
+
 def _resolved(choice: ModelChoice) -> ModelChoice:
-    return ModelChoice(registry.resolve(choice.name).name, choice.precision)
+    spec = registry.resolve(choice.name)
+    require_here(spec)
+    return ModelChoice(spec.name, choice.precision)
 
 
 def refuse_long(text: str) -> None:

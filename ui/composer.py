@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine import texts
 from engine.errors import TextError
-from ui import address, cache, examples, messages
+from ui import address, cache, examples, messages, waiting
 
 OWN = "own"
 _UPLOAD_MB = 2
@@ -83,6 +83,7 @@ def _own_text(action: str) -> str | None:
 
 
 def _commit() -> None:
+    waiting.forget_stopped()
     st.session_state[_REFUSED] = None
     st.session_state[_COMMITTED] = st.session_state[_DRAFT]
 

@@ -24,7 +24,6 @@ def refuse_stopped(key: object) -> None:
     Without this the rerun that follows the Stop button would start the same work anew.
     """
     if st.session_state.get(_STOPPED) == repr(key):
-        st.button("Start again", icon=":material/replay:", on_click=forget_stopped, key="start_again")
         raise Cancelled("Stopped. Nothing is being computed for this page.")
     forget_stopped()
 

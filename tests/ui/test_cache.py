@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 import streamlit as st
 
-from engine import registry, scoring
-from engine.errors import TextError, UnknownModelError
+from engine import registry, scoring, sources
+from engine.errors import ModelAbsentError, TextError, UnknownModelError
 from engine.model import PRECISIONS, LoadedModel
+from engine.sources import Availability
 from engine.steps import Progress
 from ui import cache
 from ui.cache import ModelChoice
@@ -34,6 +35,7 @@ def loads(monkeypatch: pytest.MonkeyPatch, tiny_gpt2: LoadedModel) -> list[tuple
             return tiny_gpt2
 
     monkeypatch.setattr(cache, "pool", Pool)
+    monkeypatch.setattr(cache, "require_here", lambda spec: None)
     return asked
 
 
@@ -89,6 +91,13 @@ def test_text_too_long_for_a_page_names_the_command_line(loads: list[tuple]) -> 
 def test_unknown_model_is_refused_before_it_is_queued(loads: list[tuple]) -> None:
     with pytest.raises(UnknownModelError):
         cache.score_text("no such model", "auto", "Hello")
+
+
+def test_absent_model_is_refused_before_it_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "availability", lambda spec: Availability("fetchable", None, 0, "Not here."))
+    monkeypatch.setattr(cache, "worker", lambda: pytest.fail("asked the queue"))
+    with pytest.raises(ModelAbsentError, match="python -m engine fetch gpt2"):
+        cache.score_text("gpt2", "auto", "Hello")
 
 
 def test_default_pair_is_of_registered_models_in_known_precisions() -> None:
