@@ -47,7 +47,8 @@ MOVE_JS = """([control, chart]) => new Promise((resolve, reject) => {
     if (answered.numbers !== null && answered.chart !== null) done();
   });
   const limit = setTimeout(() => { watcher.disconnect(); reject(new Error('no answer')); }, 10000);
-  watcher.observe(document.body, {subtree: true, childList: true, characterData: true, attributeFilter: ['d', 'transform']});
+  const kinds = {subtree: true, childList: true, characterData: true, attributeFilter: ['d', 'transform']};
+  watcher.observe(document.body, kinds);
   if (control.type === 'range') {
     control.value = String(+control.value + +control.step);
     control.dispatchEvent(new Event('input', {bubbles: true}));

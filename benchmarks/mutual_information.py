@@ -1,19 +1,23 @@
 """Mutual information of all pairs of 256 neurons over 1,000 tokens, against a loop over scikit-learn.
 
-    python -m benchmarks.mutual_information [--neurons 256] [--tokens 1000] [--bins 15] [--sample 1000]
+    python benchmarks/mutual_information.py [--neurons 256] [--tokens 1000] [--bins 15] [--sample 1000]
 
 Both work on the same bin numbers in the same run. The loop calls `sklearn.metrics.mutual_info_score` on a random
 sample of the pairs; its time for all of them is that time scaled up. Ours is the best of three, cutting into bins
-included. Prints one line of JSON; ends with 1 where a bound is missed (5 s, 50 times, 1e-9).
+included. Ends with 1 where a bound is missed (5 s, 50 times, 1e-9).
 """
 
 import argparse
-import json
+import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from sklearn.metrics import mutual_info_score
 
+from benchmarks import common
 from engine import measures
 from engine.measures.binning import column_codes
 
@@ -43,9 +47,9 @@ def measure(tokens: int, neurons: int, bins: int, sample: int) -> dict[str, floa
     theirs = np.array([mutual_info_score(codes[:, rows[at]], codes[:, others[at]]) for at in chosen])
     loop = (time.perf_counter() - start) * rows.size / chosen.size
     return {
-        "pairs": rows.size,
+        "pairs": int(rows.size),
         "ours_seconds": min(seconds),
-        "loop_pairs_timed": chosen.size,
+        "loop_pairs_timed": int(chosen.size),
         "loop_seconds_scaled": loop,
         "times_faster": loop / min(seconds),
         "largest_difference_nats": float(np.abs(table[rows[chosen], others[chosen]] - theirs).max()),
@@ -57,7 +61,7 @@ def main() -> int:
     for name, default in (("tokens", 1000), ("neurons", 256), ("bins", 15), ("sample", 1000)):
         parser.add_argument(f"--{name}", type=int, default=default)
     found = measure(**vars(parser.parse_args()))
-    print(json.dumps(found))
+    common.write_results("mutual_information", {"machine": common.machine(), **found})
     kept = (
         found["ours_seconds"] < MOST_SECONDS
         and found["times_faster"] >= LEAST_RATIO

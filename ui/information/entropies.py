@@ -61,7 +61,7 @@ def _histogram() -> None:
         parts.numbers(
             parts.nats("Plug-in entropy", plug_in),
             parts.nats("With Miller-Madow", corrected),
-            parts.nats("Most that can be: ln of the bins", float(np.log(counts.size))),
+            parts.nats("At most, ln of the bins", float(np.log(counts.size))),
             ("Perplexity", f"{float(measures.perplexity(plug_in)):.2f}", f"of {counts.size} bins"),
         )
         alt = "Histogram of the sample."

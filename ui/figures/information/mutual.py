@@ -33,32 +33,32 @@ def scatter(x: Floats, y: Floats, x_edges: Floats, y_edges: Floats, *, theme: Th
 
 
 def estimates(readings: Sequence[Reading], exact: float, *, theme: Theme) -> go.Figure:
-    """Each estimator's value in nats as a bar, the exact one as a line; spreads as error bars."""
+    """Each estimator's value in nats as a bar with its spread, where it has one, and the exact value as a line."""
     colours = palette(theme)
+    titles = [reading.title for reading in readings]
+    values = [reading.value for reading in readings]
     raw = [reading.name in ("equal_width", "percentile") for reading in readings]
+    shown = [*values, exact] if np.isfinite(exact) else values
+    edge = 1.5 * max(0.12, *shown)  # the numbers stand in a column of their own, clear of the line
     figure = go.Figure(
         go.Bar(
-            x=[reading.value for reading in readings], y=[reading.title for reading in readings], orientation="h",
+            x=values, y=titles, orientation="h", hoverinfo="skip",
             marker_color=[colours.model_b if biased else colours.model_a for biased in raw],
-            text=[f"{reading.value:.3f}" for reading in readings], textposition="outside", cliponaxis=False,
-            textfont_color=colours.text, hoverinfo="skip",
+            error_x={"array": [r.spread if np.isfinite(r.spread) else None for r in readings], "color": colours.muted, "thickness": 1.5},
         )
     )  # fmt: skip
-    values = [reading.value for reading in readings] + ([exact] if np.isfinite(exact) else [])
+    figure.add_scatter(
+        x=[edge] * len(titles), y=titles, mode="text", text=[f"{value:.3f}" for value in values],
+        textposition="middle left", textfont_color=colours.text, hoverinfo="skip",
+    )  # fmt: skip
     if np.isfinite(exact):
         figure.add_vline(x=exact, line={"color": colours.accent, "width": 3})
         figure.add_annotation(
-            x=exact,
-            y=1,
-            yref="paper",
-            yanchor="bottom",
-            text=f"exact {exact:.3f}",
-            showarrow=False,
+            x=exact, y=1, yref="paper", yanchor="bottom", text=f"exact {exact:.3f}", showarrow=False,
             font_color=colours.accent,
-        )
+        )  # fmt: skip
     look.styled(figure, theme=theme, title="Estimates of I(X;Y)", x_title="nats", height=360, left=164)
-    span = max(0.12, *values)
-    figure.update_xaxes(range=[min(0.0, *values) * 1.15, span * 1.2]).update_layout(bargap=0.35, margin_t=62)
+    figure.update_xaxes(range=[min(0.0, *shown) * 1.15, edge]).update_layout(bargap=0.35, margin_t=62)
     return figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=colours.text)
 
 
