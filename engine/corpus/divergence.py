@@ -14,7 +14,7 @@ import torch
 
 from engine import comparing, errors, windows
 from engine.corpus import comparison_record, statistics
-from engine.corpus.keeping import Content, Keeper, MemoryKeeper, kept_steps
+from engine.corpus.keeping import Content, Keeper, MemoryKeeper, as_part, kept_steps
 from engine.corpus.reading import repeated_note
 from engine.corpus.statistics import DivergenceStatistics, Estimate, Floats, Ints
 from engine.corpus.store import Batch
@@ -154,12 +154,15 @@ def corpus_divergence_steps(
     plan = windows.plan(min(base.context_length, candidate.context_length), window, stride)
     shared = base.tokenizer.vocabulary_id == candidate.tokenizer.vocabulary_id
     rows = _Rows()
-    characters = sum(map(len, texts))
+    message = f"Comparing {base.title} and {candidate.title}"
+    characters, read = sum(map(len, texts)), 0
     for place, piece in enumerate(pieces(texts, base.tokenizer if shared else None, plan)):
-        work = _piece_steps(base, candidate, piece, plan)
+        before, read = read, sum(map(len, texts[: piece.text_index])) + piece.start + len(piece.text)
+        work = as_part(
+            _piece_steps(base, candidate, piece, plan), message, before, read - before, characters, "characters"
+        )
         rows.add((yield from kept_steps(keep, STAGE, place, lambda work=work: work)), texts)  # type: ignore[misc]
-        read = sum(len(text) for text in texts[: piece.text_index]) + piece.start + len(piece.text)
-        yield Progress(f"Comparing {base.title} and {candidate.title}", read, characters, "characters")
+        yield Progress(message, read, characters, "characters")
     return rows.result(repeated_note(texts))
 
 

@@ -16,7 +16,7 @@ from engine import errors
 from engine.corpus import endings as layout
 from engine.corpus import forward
 from engine.corpus.items import ENDINGS, HellaSwagItem
-from engine.corpus.keeping import Content, Keeper, MemoryKeeper, kept_steps
+from engine.corpus.keeping import Content, Keeper, MemoryKeeper, as_part, kept_steps
 from engine.corpus.statistics import Estimate, share
 from engine.corpus.store import Batch
 from engine.model import ScoringModel
@@ -112,12 +112,12 @@ def evaluate_hellaswag_steps(
     encoded = [layout.encode_item(model.tokenizer, item) for item in items]
     _check_endings(encoded)
     done: list[Batch] = []
-    answered = 0
+    message, answered = f"HellaSwag with {model.title}", 0
     for place, members in enumerate(layout.batches(encoded, batch_tokens)):
-        work = _batch_steps(model, encoded, members)
+        work = as_part(_batch_steps(model, encoded, members), message, answered, 0, len(items), "items")
         done.append((yield from kept_steps(keep, stage, place, lambda work=work: work)))  # type: ignore[misc]
         answered += len(members)
-        yield Progress(f"HellaSwag with {model.title}", answered, len(items), "items")
+        yield Progress(message, answered, len(items), "items")
     return reopened(done, items)
 
 

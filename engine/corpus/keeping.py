@@ -6,7 +6,7 @@ reopens.
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from engine.corpus.store import Batch, RunStore
 from engine.steps import Progress, Steps
 
 Arrays = dict[str, npt.NDArray[Any]]
+T = TypeVar("T")
 Content = tuple[Arrays, dict[str, Any]]
 
 
@@ -96,6 +97,17 @@ def kept_steps(keep: Keeper, stage: str, place: int, compute: Callable[[], Steps
     batch = Batch(stage, place, seconds, arrays, data)
     keep.put(batch)
     return batch
+
+
+def as_part(work: Steps[T], message: str, done: int, size: int, total: int, unit: str) -> Steps[T]:
+    """`work` as the part from `done` to `done + size` of a larger whole: its progress is told as the whole's."""
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        yield Progress(message, done + int(size * (progress.fraction or 0.0)), total, unit)
 
 
 def _timed(work: Steps[Content]) -> Steps[tuple[Arrays, dict[str, Any], float]]:
