@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -24,6 +25,7 @@ from engine.training.records import (
     Event,
     Generation,
     Outcome,
+    PromptKind,
     RunStart,
     TrainingRun,
     TrainProgress,
@@ -113,6 +115,7 @@ class _Loop:
     events: list[Event] = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
+    kept_step: int = 0
     first_kl: float = math.nan
 
     def run(self) -> Generator[TrainProgress, None, TrainedBias]:
@@ -121,11 +124,11 @@ class _Loop:
         yield self._happened(self._describe(), "Reading real text")
         self.anchor, self.held_out = real_text.start_views(self.trainee)
         yield self._progress("Sampling before training")
-        for kind in ("random", "real"):
+        for kind in get_args(PromptKind):
             yield self._happened(sampling.generation(self.trainee, config, "before", kind), "Sampling before training")
         self._keep()
         outcome, message = yield from self._train()
-        for kind in ("random", "real"):
+        for kind in get_args(PromptKind):
             yield self._happened(sampling.generation(self.trainee, config, "after", kind), "Sampling after training")
         return TrainedBias(self._record(outcome, message), self.trainee)
 
@@ -164,7 +167,7 @@ class _Loop:
             group["lr"] = controls.learning_rate * factor
         optimiser.zero_grad(set_to_none=True)
         loss, seen = self._loss()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         grad_norm = _norm(self.trainee.trained)
         self.seconds += time.perf_counter() - begun
         record = self._observe(loss, seen, grad_norm, controls.learning_rate * factor)

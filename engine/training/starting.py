@@ -78,7 +78,7 @@ def start_steps(config: BiasConfig, model: LoadedModel | None = None) -> Steps[T
     elif config.start == SCRATCH:
         yield Progress("Drawing random weights")
         tokenizer, title = gpt2_tokenizer(), "GPT-2 from scratch"
-        network = scratch_network(config, len(tokenizer.backend)).to(device)
+        network = scratch_network(config, len(tokenizer.backend)).to(device)  # type: ignore[arg-type]
     else:
         loaded = yield from loading.load_model_steps(config.start, "float32", str(device))
         network, tokenizer, title = loaded.network, loaded.tokenizer, loaded.spec.title

@@ -180,12 +180,12 @@ def _numbers(steps: tuple[TrainStep, ...]) -> None:
             ),
             Fact(
                 "Wanted in real text",
-                shown(last and last.wanted_mass_text, ".1%"),
+                shown(last.wanted_mass_text if last else None, ".1%"),
                 "The same on real text that is never trained on.",
             ),
             Fact(
                 "KL to the start",
-                shown(last and last.kl_to_start, ".3f", " nats"),
+                shown(last.kl_to_start if last else None, ".3f", " nats"),
                 "KL(P‖P_start) per token of held-out real text: how far the model has moved.",
             ),
             Fact(

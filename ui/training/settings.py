@@ -78,7 +78,9 @@ def _plain_defaults(config: BiasConfig) -> dict[str, Any]:
 
 def _changed(base: BiasConfig, asked: dict[str, str]) -> BiasConfig:
     kinds = {name: type(value) for name, value in _plain_defaults(base).items()}
-    values = {name: text == "True" if kinds[name] is bool else kinds[name](text) for name, text in asked.items()}
+    values: dict[str, Any] = {
+        name: text == "True" if kinds[name] is bool else kinds[name](text) for name, text in asked.items()
+    }
     pattern = Pattern(
         values.pop("kind", base.pattern.kind),
         values.pop("pattern", base.pattern.text),
@@ -108,6 +110,7 @@ def choose_preset() -> None:
 def config() -> BiasConfig | None:
     """Draw every setting and return what they make, or None after saying what is wrong."""
     pattern, start = _pattern_and_start()
+    asked: BiasConfig | None = None
     with messages.shown():
         preview = server.preview(start, pattern.kind, pattern.text, pattern.ignore_case)
         st.html(
@@ -115,8 +118,8 @@ def config() -> BiasConfig | None:
             f"({preview.count / preview.size:.2%})</p>"
         )
         tokens.chips(preview.shown, preview.count - len(preview.shown))
-        return _rest(pattern, start)
-    return None
+        asked = _rest(pattern, start)
+    return asked  # noqa: RET504 - not reached with a value where the block ends in a message
 
 
 def with_live(base: BiasConfig) -> BiasConfig:
