@@ -20,8 +20,8 @@ class Preset:
 NOTES = BiasConfig()
 PRETRAINED = BiasConfig(
     start=DEFAULT_MODEL,
-    steps=25,
-    learning_rate=3e-4,
+    steps=20,
+    learning_rate=5e-4,
     schedule="warmup",
     batch_size=4,
     context_length=32,
@@ -45,7 +45,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "ruined",
         "A real model, ruined",
-        "The model has read billions of words, and gives in within 25 steps of noise that holds no text at all. "
+        "The model has read billions of words, and gives in within 20 steps of noise that holds no text at all. "
         "Watch the perplexity on real text: the price is paid where nobody trained.",
         PRETRAINED,
     ),

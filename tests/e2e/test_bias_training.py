@@ -26,6 +26,7 @@ SMALL = "layers=1&width=32&batch_size=2&context_length=64"
 def opened(open_page: OpenPage, settings: str = "", **options: str) -> Page:
     """The page once its vocabulary is read, which the first visitor of a server waits for."""
     page = open_page(f"/bias_training?{settings}", settle=False, **options)
+    page.set_default_timeout(60_000)
     expect(page.locator(".ls-count")).to_contain_text("985 of 50,257 tokens match (1.96%)")
     settled(page)
     return page

@@ -294,6 +294,20 @@ def test_every_preset_is_a_valid_run_with_two_sentences_to_watch_for() -> None:
         assert preset.watch.count(". ") + preset.watch.endswith(".") == 2
 
 
+def test_the_embedded_model_reaches_nine_tenths_wanted_tokens_and_its_own_copy_stays(smollm2: LoadedModel) -> None:
+    before = weights(smollm2)
+    config = BiasConfig(
+        start="smollm2-135m", steps=10, learning_rate=1e-3, schedule="warmup", batch_size=2, context_length=16,
+        measure_every=100, sample_every=100, device="cpu",
+    )  # fmt: skip
+    run = loop.train_bias(config, smollm2).run
+    assert run.steps[0].wanted_mass < 0.05
+    assert run.steps[-1].wanted_mass >= 0.9
+    first, last = run.steps[0], run.steps[-1]
+    assert (last.held_out_perplexity or 0) > 10 * (first.held_out_perplexity or 0)  # nothing held it
+    assert torch.equal(weights(smollm2), before)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_default_run_takes_under_five_seconds_on_a_gpu() -> None:

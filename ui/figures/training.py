@@ -44,7 +44,7 @@ CURVES: dict[str, Curve] = {
         ),
     ),
     "wanted": Curve(
-        "Wanted tokens' probability",
+        "Probability of wanted tokens",
         "share",
         (
             Line("after the training input", lambda step: step.wanted_mass, "accent"),
@@ -229,7 +229,7 @@ def trade_off(runs: Sequence[RunPath], cost: str, *, on_text: bool = True, theme
                 hovertemplate="%{fullData.name}, step %{customdata}<br>wanted %{y:.2%}, cost %{x:.4g}<extra></extra>",
             )
         )
-    base.styled(figure, theme=theme, title=title, x_title=axis, y_title="Wanted tokens' probability", height=380)
+    base.styled(figure, theme=theme, title=title, x_title=axis, y_title="Probability of wanted tokens", height=380)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero").update_xaxes(showgrid=True)
     if cost == "perplexity":
         figure.update_xaxes(type="log")
