@@ -25,7 +25,7 @@ def show() -> None:
         "In the model",
         "The same measures on the model's own activations: how much each neuron varies over a text, and how much "
         "neurons know of each other.",
-        "compare the feed-forward neurons with the residual stream: one nearly independent, the other full of echoes.",
+        "compare the feed-forward neurons with the residual stream, and see at which depths information gathers.",
     )
     text = composer.text_choice("Use this text")
     settings = _settings()

@@ -69,7 +69,7 @@ def _chain(scores: TextScores) -> None:
             "Base and unit go together."
         )
     left, right = st.columns(2, gap="large")
-    left.latex(rf"H(P,Q) = 0 + D(P\Vert Q) = {nats:.4f}\ \text{{nats}} = {bits:.4f}\ \text{{bits}}")
+    left.latex(rf"H(P,Q) = 0 + D(P\Vert Q) = {nats:.4f}\ \text{{nats}}")
     right.latex(rf"e^{{{nats:.4f}}} = 2^{{{bits:.4f}}} = {values[0]:,.2f}")
 
 

@@ -38,13 +38,14 @@ def estimates(readings: Sequence[Reading], exact: float, *, theme: Theme) -> go.
     titles = [reading.title for reading in readings]
     values = [reading.value for reading in readings]
     raw = [reading.name in ("equal_width", "percentile") for reading in readings]
+    spreads = [reading.spread if np.isfinite(reading.spread) else None for reading in readings]
     shown = [*values, exact] if np.isfinite(exact) else values
     edge = 1.5 * max(0.12, *shown)  # the numbers stand in a column of their own, clear of the line
     figure = go.Figure(
         go.Bar(
             x=values, y=titles, orientation="h", hoverinfo="skip",
             marker_color=[colours.model_b if biased else colours.model_a for biased in raw],
-            error_x={"array": [r.spread if np.isfinite(r.spread) else None for r in readings], "color": colours.muted, "thickness": 1.5},
+            error_x={"array": spreads, "color": colours.muted, "thickness": 1.5},
         )
     )  # fmt: skip
     figure.add_scatter(
