@@ -1,4 +1,4 @@
-"""Training a model to like some tokens, and measuring what that costs (METHODS: 'Train a model to like X').
+"""Training a model to like some tokens, and measuring what that costs.
 
     config.py     what a run is asked to do, checked
     presets.py    runs known to work, and what to watch for in them
@@ -10,7 +10,8 @@
     loop.py       the run itself, step by step
     records.py    what a run leaves behind, as plain values
     process.py    the run in a process of its own, spoken to in JSON lines
-    jobs.py       starting, watching and ending such processes
+    job.py        one such process seen from the server
+    jobs.py       all of a server: the queue, who is looking, a process kept ready
     saving.py     the trained model and the curves as files
 
 Only `config`, `presets`, `patterns`, `records` and `jobs` are imported by the pages; they do not import torch.

@@ -19,7 +19,7 @@ SCRATCH = "scratch"
 
 @dataclass(frozen=True)
 class BiasConfig:
-    """One run. The defaults are the experiment of METHODS, at a size that takes seconds on a CPU.
+    """One run. The defaults make a small random GPT-2 like the letter x, at a size that takes seconds on a CPU.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ from engine.training.records import (
 from engine.training.starting import Trainee
 
 EXPLODED_NATS = 10.0
-"""A divergence this far above twice its first value has run away: the notes' run starts at 4 nats and only falls."""
+"""A divergence this far above twice its first value has run away: the default run starts at 4 nats and only falls."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ def train_bias(config: BiasConfig, model: LoadedModel | None = None) -> TrainedB
 
     Parameters
     ----------
-    config : what to do; `BiasConfig()` is the experiment of METHODS
+    config : what to do; `BiasConfig()` makes a small random GPT-2 like the letter x
     model : start from a copy of this model instead of loading `config.start`; it is left as it is
 
     Returns

@@ -11,7 +11,7 @@ from engine.training.starting import Trainee
 
 PROMPTS = 8
 TOKENS_PER_PROMPT = 25
-"""8 prompts of 25 tokens: the 200 tokens of METHODS."""
+"""8 prompts of 25 tokens: 200 to count."""
 GLIMPSE_TOKENS = 24
 """Tokens of the short samples taken during training."""
 SHOWN_PROMPT_TOKENS = 8

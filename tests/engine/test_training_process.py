@@ -17,7 +17,8 @@ from engine import cli
 from engine.errors import ParameterError
 from engine.training import jobs as jobs_module
 from engine.training.config import BiasConfig
-from engine.training.jobs import Job, JobView, TrainingJobs, start_process
+from engine.training.job import Job, JobView, start_process
+from engine.training.jobs import TrainingJobs
 from engine.training.process import name_of
 
 SMALL = BiasConfig(

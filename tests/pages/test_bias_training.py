@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.training.config import BiasConfig
-from engine.training.jobs import JobView
+from engine.training.job import JobView
 from engine.training.patterns import Pattern
 from engine.training.records import TrainingRun
 from tests.pages.conftest import OpenApp

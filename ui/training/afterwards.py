@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.training import saving
 from engine.training.config import SCRATCH, BiasConfig
-from engine.training.jobs import JobView
+from engine.training.job import JobView
 from engine.training.records import Generation, PromptKind, TrainingRun, When
 from ui import layout, navigation, sidebar
 from ui.figures import training as figures

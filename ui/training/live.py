@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from engine.training.config import BiasConfig
-from engine.training.jobs import Job, JobView
+from engine.training.job import Job, JobView
 from engine.training.records import RunStart, TrainStep
 from ui import layout, messages, waiting
 from ui.figures import training as figures

@@ -10,7 +10,8 @@ from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.training import patterns, vocabulary
-from engine.training.jobs import AT_ONCE, Job, JobView, TrainingJobs
+from engine.training.job import Job, JobView
+from engine.training.jobs import AT_ONCE, TrainingJobs
 from engine.training.patterns import Pattern
 from engine.training.process import NICENESS
 from engine.training.records import TrainingRun
