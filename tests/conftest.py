@@ -1,5 +1,6 @@
 """Models that tests share: each is loaded once per test run."""
 
+import hypothesis
 import pytest
 
 from engine import registry, sources, steps
@@ -7,6 +8,10 @@ from engine.loading import load_model
 from engine.model import LoadedModel
 from engine.registry import ModelSpec
 from engine.sources.kinds import Scratch
+
+# No deadline an example: on a busy machine it fails tests that say nothing about time. pytest-timeout bounds the whole.
+hypothesis.settings.register_profile("logitscope", deadline=None)
+hypothesis.settings.load_profile("logitscope")
 
 TINY_GPT2 = ModelSpec(
     name="tiny-gpt2",

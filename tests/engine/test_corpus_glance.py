@@ -39,7 +39,10 @@ def runs() -> list[Run]:
             for name, value in (("perplexity", 20), ("bits_per_byte", 1))
             for role in ("base", "candidate")
         },
-        "tokens_base": 1000, "seconds_base": 2.0, "tokens_candidate": 1000, "seconds_candidate": 4.0,
+        "tokens_base": 1000,
+        "seconds_base": 2.0,
+        "tokens_candidate": 1000,
+        "seconds_candidate": 4.0,
     }
     memory = {"base": {"memory_bytes": 538e6, "device": "cpu"}, "candidate": {"memory_bytes": 110e6, "device": "cpu"}}
     answers = [{"items": 50, "acc": estimate(0.3), "acc_norm": estimate(0.4)}] * 2
