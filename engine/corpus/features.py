@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engine.corpus.keeping import Keeper, MemoryKeeper
+from engine.corpus.keeping import Keeper, NotKept
 from engine.corpus.reading import digest
 from engine.model import ScoringModel
 from engine.steps import Progress, Steps, run
@@ -33,7 +33,7 @@ def text_features_steps(
     The same as mauve-text's featuriser gives for GPT-2. Texts already featured by this model cost nothing; `what` names
     the set in the progress line.
     """
-    keep = keep or MemoryKeeper()
+    keep = keep or NotKept()
     yield Progress(f"Looking up features of {what}", 0, len(texts), "texts")
     limit = min(MOST_TOKENS, model.context_length)
     digests = [digest([text]) for text in texts]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from engine import errors
-from engine.corpus.keeping import Content, Keeper, MemoryKeeper, kept_steps
+from engine.corpus.keeping import Content, Keeper, NotKept, kept_steps
 from engine.model import LoadedModel
 from engine.steps import Progress, Steps
 
@@ -74,7 +74,7 @@ def continue_texts_steps(
     limits
         New tokens of each text, at most `sampling.new_tokens`.
     """
-    keep = keep or MemoryKeeper()
+    keep = keep or NotKept()
     texts: list[str] = []
     for place, start in enumerate(range(0, len(openings), batch_texts)):
         part = slice(start, start + batch_texts)

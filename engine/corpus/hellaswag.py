@@ -16,7 +16,7 @@ from engine import errors
 from engine.corpus import endings as layout
 from engine.corpus import forward
 from engine.corpus.items import ENDINGS, HellaSwagItem
-from engine.corpus.keeping import Content, Keeper, MemoryKeeper, as_part, kept_steps
+from engine.corpus.keeping import Content, Keeper, NotKept, as_part, kept_steps
 from engine.corpus.statistics import Estimate, share
 from engine.corpus.store import Batch
 from engine.model import ScoringModel
@@ -107,7 +107,7 @@ def evaluate_hellaswag_steps(
     """
     if not items:
         raise errors.InputError("There are no items to evaluate.")
-    keep = keep or MemoryKeeper()
+    keep = keep or NotKept()
     yield Progress("Reading the items", 0, len(items), "items")
     encoded = [layout.encode_item(model.tokenizer, item) for item in items]
     _check_endings(encoded)

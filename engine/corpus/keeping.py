@@ -1,4 +1,4 @@
-"""Where an evaluation puts its finished batches: in memory for a notebook, in the store for a run that can be resumed.
+"""Where an evaluation puts its finished batches: nowhere for a notebook, in the store for a run that can be resumed.
 
 An evaluation asks `get` for each batch first and computes only what is not there, so the same code starts, resumes and
 reopens.
@@ -39,30 +39,22 @@ class Keeper(Protocol):
         ...
 
 
-class MemoryKeeper:
-    """Keeps batches for as long as it lives."""
-
-    def __init__(self) -> None:
-        self._batches: dict[tuple[str, int], Batch] = {}
-        self._features: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
+class NotKept:
+    """Keeps nothing: every batch is computed, used and let go, so that memory does not grow with the data."""
 
     def get(self, stage: str, place: int) -> Batch | None:
         """See `Keeper`."""
-        return self._batches.get((stage, place))
+        return None
 
     def put(self, batch: Batch) -> None:
         """See `Keeper`."""
-        self._batches[batch.stage, batch.place] = batch
 
     def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
         """See `Keeper`."""
-        return {
-            digest: self._features[model_key, digest] for digest in digests if (model_key, digest) in self._features
-        }
+        return {}
 
     def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
         """See `Keeper`."""
-        self._features.update({(model_key, digest): vector for digest, vector in vectors.items()})
 
 
 class RunKeeper:

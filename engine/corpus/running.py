@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine import errors, export
-from engine.corpus import divergence, hellaswag, mauve_run, plans
-from engine.corpus.divergence import CorpusDivergence
+from engine.corpus import divergence, divergence_result, hellaswag, mauve_run, plans
+from engine.corpus.divergence_result import CorpusDivergence
 from engine.corpus.hellaswag import HellaSwagResult
 from engine.corpus.items import HellaSwagItem
 from engine.corpus.keeping import Keeper, RunKeeper
@@ -68,7 +68,7 @@ def reopen(store: RunStore, run_id: str) -> Result | None:
         return None
     inputs = store.inputs(run_id)
     if run.kind == "divergence":
-        return divergence.reopened(store.batches(run_id, divergence.STAGE), inputs)
+        return divergence_result.reopened(store.batches(run_id, divergence.STAGE), inputs)
     if run.kind == "hellaswag":
         items = plans.items_of(inputs)
         stages = sorted({stage for stage, _ in done})

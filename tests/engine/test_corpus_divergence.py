@@ -7,11 +7,11 @@ from scipy.special import log_softmax
 
 from engine import steps
 from engine.comparing import compare_models
-from engine.corpus import comparison_record, divergence
-from engine.corpus.keeping import MemoryKeeper
+from engine.corpus import comparison_record, divergence, divergence_result
 from engine.errors import InputError, ParameterError
 from engine.model import LoadedModel
 from tests.engine import fakes
+from tests.engine.keepers import MemoryKeeper
 
 TEXTS = ["The goal of a correlation analysis is plain.", "Ünïcode 🙂 too.", "A third text, a little longer than that."]
 
@@ -90,7 +90,7 @@ def test_kept_pieces_reopen_to_the_same_result_without_a_model(tiny_gpt2: Loaded
     texts = [TEXTS[0] * 9, TEXTS[1]]
     result = steps.run(divergence.corpus_divergence_steps(tiny_gpt2, tiny_gpt2, texts, window=64, keep=keep))
     batches = [keep.get(divergence.STAGE, place) for place in range(result.pieces.max() + 1)]
-    again = divergence.reopened([batch for batch in batches if batch], texts)
+    again = divergence_result.reopened([batch for batch in batches if batch], texts)
     np.testing.assert_array_equal(again.base, result.base)
     assert again.perplexity_base == result.perplexity_base
     assert len(batches) > 2

@@ -7,10 +7,10 @@ import torch
 from engine import steps
 from engine.corpus import endings, hellaswag
 from engine.corpus.items import HellaSwagItem
-from engine.corpus.keeping import MemoryKeeper
 from engine.errors import InputError
 from engine.model import LoadedModel
 from tests.engine import fakes
+from tests.engine.keepers import MemoryKeeper
 
 ITEMS = (
     HellaSwagItem(

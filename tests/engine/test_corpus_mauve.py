@@ -8,9 +8,9 @@ import torch
 
 from engine import steps
 from engine.corpus import features, generation, mauve
-from engine.corpus.keeping import MemoryKeeper
 from engine.errors import InputError, ParameterError
 from engine.model import LoadedModel
+from tests.engine.keepers import MemoryKeeper
 
 
 def gaussian_sets(n: int = 120, shift: float = 0.2) -> tuple[np.ndarray, np.ndarray]:

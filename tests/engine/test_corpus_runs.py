@@ -7,7 +7,7 @@ import pytest
 
 from engine import steps
 from engine.corpus import mauve_run, plans, running
-from engine.corpus.divergence import CorpusDivergence
+from engine.corpus.divergence_result import CorpusDivergence
 from engine.corpus.generation import Sampling
 from engine.corpus.items import HellaSwagItem
 from engine.corpus.mauve_run import MauveRun

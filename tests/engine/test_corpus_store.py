@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine import steps
-from engine.corpus import divergence, store_file
+from engine.corpus import divergence, divergence_result, store_file
 from engine.corpus.store import RunStore
 from engine.errors import Cancelled, ParameterError, StorageError
 from tests.engine import crash_parent, fakes
@@ -186,7 +186,7 @@ def test_a_run_killed_ten_times_ends_as_an_undisturbed_one(path: Path) -> None:
     assert parent.wait(10) == 0
     assert kills == 10
     assert store.run(crash_parent.RUN_ID).finished
-    resumed = divergence.reopened(store.batches(crash_parent.RUN_ID, divergence.STAGE), crash_parent.TEXTS)
+    resumed = divergence_result.reopened(store.batches(crash_parent.RUN_ID, divergence.STAGE), crash_parent.TEXTS)
     models = fakes.random_model(1), fakes.random_model(2)
     undisturbed = steps.run(divergence.corpus_divergence_steps(*models, crash_parent.TEXTS))
     np.testing.assert_array_equal(resumed.kl, undisturbed.kl)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.corpus import divergence, mauve, paired
+from engine.corpus import divergence, divergence_result, mauve, paired
 from engine.corpus.driving import Pace
 from engine.steps import Progress
 from tests.engine import fakes
@@ -14,7 +14,7 @@ TEXTS = ["The goal of a correlation analysis is plain.", "A second text, with ot
 
 
 @pytest.fixture(scope="module")
-def result() -> divergence.CorpusDivergence:
+def result() -> divergence_result.CorpusDivergence:
     return divergence.corpus_divergence(fakes.random_model(1), fakes.random_model(2), TEXTS)
 
 
@@ -24,7 +24,7 @@ def score() -> mauve.MauveResult:
     return mauve.mauve_score(rng.normal(size=(110, 8)), rng.normal(0.3, 1, size=(110, 8)), seeds=(1, 2), resamples=3)
 
 
-def test_histograms_count_every_token_once(result: divergence.CorpusDivergence) -> None:
+def test_histograms_count_every_token_once(result: divergence_result.CorpusDivergence) -> None:
     assert result.kl is not None
     assert figures.kl_histogram(result.kl, theme="light").data[0].y.sum() == len(result)
     assert figures.delta_histogram(result.delta_p, theme="dark").data[0].y.sum() == len(result)
@@ -70,14 +70,14 @@ def test_clusters_are_sorted_from_human_to_other(score: mauve.MauveResult) -> No
     assert sum(human.y) == pytest.approx(1)
 
 
-def test_every_number_opens_to_tokens_of_the_corpus(result: divergence.CorpusDivergence) -> None:
+def test_every_number_opens_to_tokens_of_the_corpus(result: divergence_result.CorpusDivergence) -> None:
     for number in numbers.lines(result):
         indices = number.opens()
         assert indices.size, number.label
         assert set(indices.tolist()) <= set(range(len(result)))
 
 
-def test_a_percentile_opens_to_its_own_value(result: divergence.CorpusDivergence) -> None:
+def test_a_percentile_opens_to_its_own_value(result: divergence_result.CorpusDivergence) -> None:
     assert result.kl is not None
     maximum = next(number for number in numbers.lines(result) if number.label == "Maximum KL")
     assert result.kl[maximum.opens()[0]] == result.kl.max()

@@ -10,8 +10,8 @@ import streamlit as st
 
 from engine import export
 from engine import strip as strip_data
-from engine.corpus import divergence, plans, running
-from engine.corpus.divergence import CorpusDivergence
+from engine.corpus import divergence, divergence_result, plans, running
+from engine.corpus.divergence_result import CorpusDivergence
 from engine.corpus.reading import FORMS, read_corpus
 from engine.corpus.store import Run
 from engine.results import ModelComparison
@@ -247,7 +247,7 @@ def _comparison(run_id: str, piece: int, texts: tuple[str, ...]) -> ModelCompari
     batch = held.store().batch(run_id, divergence.STAGE, piece)
     if batch is None:
         raise RuntimeError(f"piece {piece} of run {run_id} is not in the store")
-    return divergence.comparison_of(batch, texts)
+    return divergence_result.comparison_of(batch, texts)
 
 
 def files(run: Run, result: CorpusDivergence) -> list[exports.Export]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.corpus.divergence import CorpusDivergence
+from engine.corpus.divergence_result import CorpusDivergence
 from engine.corpus.statistics import DivergenceStatistics, Estimate, Floats, Ints, Percentile
 
 MOST_TOKENS = 40
