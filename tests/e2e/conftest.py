@@ -17,25 +17,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 STARTUP_SECONDS = 90.0
+RUN_SECONDS = 15.0
 PHONE = {"width": 390, "height": 844}
-
-# Counts finished script runs: right after a click the page may still say 'notRunning' of the run before.
-COUNT_RUNS = """(() => { window.__runs = 0;
-  const hook = () => { const app = document.querySelector('[data-testid=stApp]');
-    if (!app) return requestAnimationFrame(hook);
-    let before = app.getAttribute('data-test-script-state');
-    new MutationObserver(() => { const now = app.getAttribute('data-test-script-state');
-      if (now === 'notRunning' && before !== 'notRunning') window.__runs++; before = now; })
-      .observe(app, {attributes: true, attributeFilter: ['data-test-script-state']}); };
-  hook(); })()"""
 
 OpenPage = Callable[..., Page]
 
@@ -144,7 +137,7 @@ def open_page(app_url: str, new_context: Callable[..., BrowserContext]) -> Itera
         context.on("request", lambda request: record(request.url))
         page = context.new_page()
         page.on("websocket", lambda socket: record(socket.url))
-        page.add_init_script(COUNT_RUNS)
+        count_runs(page)
         page.set_default_timeout(15_000)
         page.goto(app_url + path)
         if settle:
@@ -177,15 +170,34 @@ def settled(page: Page) -> None:
     )
 
 
+_finished: WeakKeyDictionary[Page, int] = WeakKeyDictionary()
+
+
+def count_runs(page: Page) -> None:
+    """Count the script runs that the server says it has finished.
+
+    The page's own `data-test-script-state` does not do: a run of some milliseconds never shows in it, and right after
+    a click it may still say 'notRunning' of the run before.
+    """
+    _finished[page] = 0
+
+    def count(payload: bytes | str) -> None:
+        if isinstance(payload, bytes) and ForwardMsg.FromString(payload).WhichOneof("type") == "script_finished":
+            _finished[page] += 1
+
+    page.on("websocket", lambda socket: socket.on("framereceived", count))
+
+
 @contextlib.contextmanager
 def finished_run(page: Page) -> Iterator[None]:
-    before = page.evaluate("window.__runs")
+    before = _finished[page]
     yield
-    page.wait_for_function(
-        "before => window.__runs > before"
-        " && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'",
-        arg=before,
-    )
+    end = time.monotonic() + RUN_SECONDS
+    while _finished[page] == before:
+        assert time.monotonic() < end, f"No script run finished within {RUN_SECONDS:.0f} s"
+        page.wait_for_timeout(10)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    settled(page)
 
 
 @pytest.fixture
@@ -196,8 +208,13 @@ def rerun() -> Callable[[Page], AbstractContextManager[None]]:
 
 @pytest.fixture
 def script_runs() -> Callable[[Page], int]:
-    """How many script runs a page has seen finish: unchanged means the server was not asked."""
-    return lambda page: int(page.evaluate("window.__runs"))
+    """How many script runs of a page the server has finished: unchanged means the server was not asked."""
+
+    def count(page: Page) -> int:
+        page.wait_for_timeout(100)
+        return _finished[page]
+
+    return count
 
 
 @pytest.fixture

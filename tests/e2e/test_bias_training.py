@@ -20,7 +20,7 @@ def app_env() -> dict[str, str]:
     return {"LOGITSCOPE_PREPARE": "0", "LOGITSCOPE_TRAINING_NICENESS": "0"}
 
 
-SMALL = "layers=1&width=32&batch_size=2&context_length=64"
+SMALL = "layers=1&width=64&batch_size=4&context_length=128"
 
 
 def opened(open_page: OpenPage, settings: str = "", **options: str) -> Page:

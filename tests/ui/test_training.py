@@ -39,6 +39,16 @@ def test_a_curve_draws_every_step_that_was_measured(run: TrainingRun, name: str)
     assert tuple(figure.layout.xaxis.range) == (0, 60)
 
 
+@pytest.mark.parametrize("count", [0, 1, 299, 300, 301, 5000])
+def test_a_long_run_is_thinned_and_keeps_its_ends(count: int) -> None:
+    points = [(step, float(step)) for step in range(count)]
+    kept = figures.thinned(points)
+    assert len(kept) <= 301
+    assert kept[:1] == points[:1]
+    assert kept[-1:] == points[-1:]
+    assert kept == sorted(set(kept))
+
+
 def test_the_floors_are_drawn_where_the_losses_can_go(run: TrainingRun) -> None:
     figure = figures.curve("divergence", run.steps, run.start, total=60)
     assert [shape.y0 for shape in figure.layout.shapes] == [pytest.approx(log(985)), 0.0]

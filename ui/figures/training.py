@@ -12,6 +12,8 @@ from ui.figures import base
 from ui.palette import Theme, palette
 
 HEIGHT = 226
+_MOST_POINTS = 300
+"""A chart here is about 260 pixels wide."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def curve(
         points = [(step.step, line.read(step)) for step in steps]
         known = [(x, y) for x, y in points if y is not None and (y > 0 or not spec.logarithmic)]
         if known:
-            figure.add_trace(_trace(known, line.name, getattr(colours, line.colour), spec.share))
+            figure.add_trace(_trace(thinned(known), line.name, getattr(colours, line.colour), spec.share))
     base.styled(figure, theme=theme, title=f"{spec.title}", height=HEIGHT)
     figure.update_xaxes(range=[0, max(1, total)], fixedrange=True, nticks=5)
     figure.update_yaxes(fixedrange=True, nticks=5, title_text="")
@@ -116,6 +118,12 @@ def curve(
         _floors(figure, start, colours.muted)
     _subtitle(figure, spec, len(spec.lines) > 1, colours)
     return figure.update_layout(margin={"l": 4, "r": 8, "t": 58, "b": 4}, uirevision="training", hovermode="x unified")
+
+
+def thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """At most about `_MOST_POINTS` of the points, evenly, the last one always: a live chart is redrawn often."""
+    every = -(-len(points) // _MOST_POINTS)
+    return points if every <= 1 else [*points[:-1:every], points[-1]]
 
 
 def _trace(points: list[tuple[int, float]], name: str, colour: str, share: bool) -> go.Scatter:
