@@ -159,12 +159,15 @@ def _in_step(
     reading_b = scoring.prepare(b, text, **{**settings, "encoding": reading_a.encoding})
     walk = _Walk(a, b, settings["top_k"], n_changed)
     for part in reading_a.windows:
-        hidden_a, targets = scoring.hidden_and_targets(a, reading_a, part)
-        yield Progress(message, part.first, reading_a.n, "tokens")
-        hidden_b, _ = scoring.hidden_and_targets(b, reading_b, part)
-        for chunk in head.chunks(a.vocab_size, hidden_a):
-            yield Progress(message, part.first + chunk.start, reading_a.n, "tokens")
-            walk.take(hidden_a[chunk], hidden_b[chunk], targets[chunk])
+        done = part.first
+        pieces_b = scoring.hidden_and_targets(b, reading_b, part)
+        for hidden_a, targets in scoring.hidden_and_targets(a, reading_a, part):
+            yield Progress(message, done, reading_a.n, "tokens")
+            hidden_b, _ = next(pieces_b)
+            for chunk in head.chunks(a.vocab_size, hidden_a):
+                yield Progress(message, done + chunk.start, reading_a.n, "tokens")
+                walk.take(hidden_a[chunk], hidden_b[chunk], targets[chunk])
+            done += len(targets)
     scores_a = scoring.text_scores(a, text, reading_a, walk.readings_a)
     scores_b = scoring.text_scores(b, text, reading_b, walk.readings_b)
     return _comparison(scores_a, scores_b, True, None, _columns(a, reading_a, walk.apart, n_changed))

@@ -3,6 +3,7 @@
 This module does not know where models come from (`engine.sources`) or how many are held (`engine.pool`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -55,6 +56,10 @@ class ScoringModel(Protocol):
 
     def hidden_states(self, token_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Last hidden states after the final norm: (batch, n) ids on any device -> (batch, n, width) on the model's."""
+        ...
+
+    def hidden_pieces(self, token_ids: torch.Tensor, length: int) -> Iterator[torch.Tensor]:
+        """The same for one row, (n,) ids: (m, width) for each `length` tokens in turn, m less in the last."""
         ...
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -138,6 +143,33 @@ class LoadedModel:
         output = body(input_ids=token_ids.to(self.device), attention_mask=attention_mask, use_cache=False)
         hidden: torch.Tensor = output.last_hidden_state
         return hidden
+
+    @torch.inference_mode()
+    def hidden_pieces(self, token_ids: torch.Tensor, length: int) -> Iterator[torch.Tensor]:
+        """Last hidden states of one row of tokens, a piece at a time, so that a long row can be stopped on its way.
+
+        Keys and values of the pieces before are kept, so that each sees all that the whole row would show it. Networks
+        that hold a state instead of these read the row at once.
+
+        Parameters
+        ----------
+        token_ids : (n,) int64, on any device
+        length : tokens in a piece
+
+        Yields
+        ------
+        (m, width), m = `length` but in the last piece, in the network's dtype, on its device
+        """
+        from transformers import DynamicCache
+
+        network: Any = self.network
+        if len(token_ids) <= length or network._is_stateful:
+            yield from self.hidden_states(token_ids[None])[0].split(length)
+            return
+        cache = DynamicCache(config=network.config)
+        for piece in token_ids.to(self.device).split(length):
+            output = network.base_model(input_ids=piece[None], past_key_values=cache, use_cache=True)
+            yield output.last_hidden_state[0]
 
     @torch.inference_mode()
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,9 @@
 """How a model reads a text: each token's log-probability, rank, entropy and the most probable alternatives.
 
-The transformer runs once a window; its hidden states go through the head in chunks (`engine.head`).
+The transformer runs once over each window, in pieces; its hidden states go through the head in chunks (`engine.head`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from engine.model import ScoringModel
 from engine.results import TextScores
 from engine.steps import Progress, Steps
 from engine.tokens import Encoding, IntArray
+
+_PIECE = 1_024
+"""Tokens that the transformer reads between two steps: about a second for a small model on a processor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,16 +104,19 @@ def score_text_steps(
         Where the model's outputs do not fit its tokenizer, or are not numbers.
     """
     yield Progress(f"Reading the text with {model.title}", unit="tokens")
+    message = f"Scoring with {model.title}"
     reading = prepare(
         model, text, top_k=top_k, prepend_bos=prepend_bos, window=window, stride=stride, encoding=encoding
     )
     readings: list[head.Readings] = []
     for part in reading.windows:
-        hidden, targets = hidden_and_targets(model, reading, part)
-        workspace = head.Workspace(model.vocab_size, hidden.device)
-        for chunk in head.chunks(model.vocab_size, hidden):
-            readings += head.read_chunk(model, hidden[chunk], targets[chunk], top_k, workspace)
-            yield Progress(f"Scoring with {model.title}", part.first + chunk.stop, reading.n, "tokens")
+        done, workspace = part.first, None
+        for hidden, targets in hidden_and_targets(model, reading, part):
+            workspace = workspace or head.Workspace(model.vocab_size, hidden.device)
+            for chunk in head.chunks(model.vocab_size, hidden):
+                readings += head.read_chunk(model, hidden[chunk], targets[chunk], top_k, workspace)
+                yield Progress(message, done + chunk.stop, reading.n, "tokens")
+            done += len(targets)
     return text_scores(model, text, reading, readings)
 
 
@@ -145,8 +151,8 @@ def prepare(
 @torch.inference_mode()
 def hidden_and_targets(
     model: ScoringModel, reading: Reading, part: windows.Window
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Run the transformer over one window: (C, width) hidden states and the (C,) token ids they predict.
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Run the transformer over one window: (C, width) hidden states and the (C,) token ids they predict, by pieces.
 
     This is the one place of the shift. For a window over tokens t0..t3 whose tokens from t1 on are wanted:
 
@@ -155,13 +161,19 @@ def hidden_and_targets(
         predicts   t0    t1   t2   t3   (next)
                          '----.----'
                          kept: h0 h1 h2 for t1 t2 t3
+
+    C is 0 for a piece that only gives context to the next ones.
     """
     ids = torch.from_numpy(reading.encoding.token_ids[part.start : part.stop].copy())
     if reading.plan.bos:
         ids = torch.cat([torch.tensor([model.bos_id]), ids])
-    n_wanted = part.stop - part.first
-    hidden = model.hidden_states(ids[None])[0]
-    return hidden[len(ids) - 1 - n_wanted : -1], ids[len(ids) - n_wanted :].to(hidden.device)
+    first, last = len(ids) - 1 - (part.stop - part.first), len(ids) - 1
+    start = 0
+    for hidden in model.hidden_pieces(ids, _PIECE):
+        stop = start + len(hidden)
+        kept = slice(max(first, start), max(first, start, min(last, stop)))
+        yield hidden[kept.start - start : kept.stop - start], ids[kept.start + 1 : kept.stop + 1].to(hidden.device)
+        start = stop
 
 
 def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list[head.Readings]) -> TextScores:

@@ -133,6 +133,13 @@ class _Stopwatch:
         self.seconds += perf_counter() - started
         return found
 
+    def hidden_pieces(self, token_ids: torch.Tensor, length: int) -> Iterator[torch.Tensor]:
+        started = perf_counter()
+        for found in self._model.hidden_pieces(token_ids, length):
+            self.seconds += perf_counter() - started
+            yield found
+            started = perf_counter()
+
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         started = perf_counter()
         found = self._model.logits(hidden)

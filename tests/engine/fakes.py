@@ -1,5 +1,6 @@
 """Models whose numbers are known by hand, in the shape scoring asks for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -45,6 +46,9 @@ class TableModel:
     def hidden_states(self, token_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         self.calls.append(token_ids.shape[1])
         return torch.nn.functional.one_hot(token_ids, self.table.shape[0]).to(self.table.dtype)
+
+    def hidden_pieces(self, token_ids: torch.Tensor, length: int) -> Iterator[torch.Tensor]:
+        yield from self.hidden_states(token_ids[None])[0].split(length)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         return hidden @ self.table

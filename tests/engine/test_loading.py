@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,32 @@ def test_what_a_family_does_after_its_head_is_done_too(
     model = load_model(str(copy), "float32", "cpu")
     assert torch.allclose(our_logits(model), own_logits(model), atol=1e-5)
     assert model.context_length == 64
+
+
+@pytest.mark.parametrize(
+    ("family", "more"),
+    [
+        ("GPT2", {}),
+        ("Llama", {"num_key_value_heads": 2}),
+        ("Mistral", {"num_key_value_heads": 2, "sliding_window": 16}),
+        ("Gemma3Text", {"sliding_window": 16, "head_dim": 16, "layer_types": ["sliding_attention", "full_attention"]}),
+        ("Mamba", {}),
+    ],
+)
+def test_a_row_read_in_pieces_has_the_hidden_states_of_the_whole_row(
+    family: str, more: dict[str, Any], tiny_gpt2: LoadedModel
+) -> None:
+    import transformers
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128}
+    config = getattr(transformers, f"{family}Config")(vocab_size=50257, **{**sizes, **more})
+    torch.manual_seed(0)
+    network = transformers.AutoModelForCausalLM.from_config(config).eval()
+    model = replace(tiny_gpt2, network=network)
+    ids = torch.randint(0, 50257, (100,))
+    pieces = list(model.hidden_pieces(ids, 24))
+    assert [len(piece) for piece in pieces] == [24, 24, 24, 24, 4]
+    assert torch.allclose(torch.cat(pieces), model.hidden_states(ids[None])[0], atol=1e-5)
 
 
 def test_a_head_that_does_something_unknown_is_refused(tiny_gpt2: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:

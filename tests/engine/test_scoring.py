@@ -1,11 +1,13 @@
 import gc
 import weakref
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from engine import head, scoring, steps
+from engine import comparing, head, scoring, steps
 from engine.errors import ParameterError, TextError, UnsupportedModelError
 from engine.loading import load_model
 from engine.model import LoadedModel, ScoringModel
@@ -141,6 +143,24 @@ def test_steps_count_up_to_all_tokens() -> None:
     assert counts == sorted(counts)
     assert (seen[-1].done, seen[-1].total, seen[-1].unit) == (500, 500, "tokens")
     assert len(seen) > 10
+
+
+@pytest.mark.parametrize("settings", [{}, {"prepend_bos": True}, {"window": 40, "stride": 11}])
+def test_a_window_read_in_pieces_gives_the_same_and_can_be_stopped_on_its_way(
+    tiny_gpt2: LoadedModel, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    other = load_model(replace(tiny_gpt2.spec, source=replace(tiny_gpt2.spec.source, seed=1)), "float32", "cpu")
+    whole = comparing.compare_models(tiny_gpt2, other, TEXT * 2, **settings)
+    monkeypatch.setattr(scoring, "_PIECE", 7)
+    seen: list[int] = []
+    parts = comparing.compare_models(
+        tiny_gpt2, other, TEXT * 2, **settings, on_progress=lambda step: seen.append(step.done)
+    )
+    for name in ("log_probs_a", "log_probs_b", "kl_ab", "js"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=2e-5)
+    np.testing.assert_allclose(scoring.score_text(other, TEXT * 2, **settings).log_probs, whole.b.log_probs, atol=2e-5)
+    assert seen == sorted(seen)
+    assert len(set(seen)) > len(parts.log_probs_a) / 8
 
 
 def test_stopped_work_does_no_more_and_frees_what_it_held(monkeypatch: pytest.MonkeyPatch) -> None:
