@@ -32,7 +32,7 @@ class Strip {
   // --- data and view
 
   update({ data, setStateValue, setTriggerValue }) {
-    this.options = { key: "", url: null, report: false, link: null, view: {}, ...data.options };
+    this.options = { key: "", url: null, report: false, announce: false, link: null, view: {}, ...data.options };
     this.send = (token, clicked) => {
       if (!this.options.report) return;
       // With the text's signature: state outlives the text it was about.
@@ -44,6 +44,9 @@ class Strip {
     if (data !== this.payload) this.take(data);
     this.refresh(true);
     this.mark(marks.get(this.options.key));
+    if (!this.options.announce || this.announced) return;
+    this.announced = true;
+    requestAnimationFrame(() => requestAnimationFrame(() => setStateValue("drawn", true)));
   }
 
   take(payload) {

@@ -83,10 +83,13 @@ def summary(scores: TextScores) -> None:
 def linked_view(scores: TextScores) -> None:
     selection = linking.current(GROUP, about=(scores.model_key, scores.text, scores.prepend_bos, scores.window))
     events = strip.token_strip(
-        cache.strip_payload(scores), key="heatmap_strip", height=STRIP_HEIGHT, highlight=selection.tokens
+        cache.strip_payload(scores), key="heatmap_strip", height=STRIP_HEIGHT, highlight=selection.tokens, announce=True
     )
     if events.selected != selection.clicked:
         linking.click(GROUP, events.selected)
+    if not events.drawn:
+        return
+    strip.head_start("heatmap_strip", (scores.model_key, scores.text))
     with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
         name = st.segmented_control(
             "Charts show",

@@ -8,6 +8,7 @@ The view (colour, limits, thresholds, words) lives in the page's address. The st
 widget (`bind="query-params"`) changes its own (tests/e2e/test_strip.py holds it to that).
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from engine import strip
 _mount = st.components.v2.component("logitscope.token_strip", css=strip.style(), js=strip.script())
 # The same script, so that both share one module in the browser.
 _mount_remote = st.components.v2.component("logitscope.token_strip_remote", js=strip.script())
+_HEAD_START_S = 0.08
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class StripEvents:
     """Picked just now: there for one script run."""
     selected: int | None
     """Picked last and still pinned."""
+    drawn: bool = False
+    """Whether the browser has drawn the strip, where it was asked to `announce` that."""
 
 
 def token_strip(
@@ -40,6 +44,7 @@ def token_strip(
     selected: int | None = None,
     default_view: Mapping[str, Any] | None = None,
     report: bool = True,
+    announce: bool = False,
     url_prefix: str | None = "",
     link: str | None = None,
     on_change: Callable[[], None] = lambda: None,
@@ -63,6 +68,10 @@ def token_strip(
         'js', 'logprob_a', 'logprob_b'), limits [low, high], ranks [3 thresholds], words (bool).
     report
         Whether picks are reported; each costs a script run.
+    announce
+        Whether the browser says, by one more script run, that the strip is drawn for the first time. What a page shows
+        only then does not hold the strip up: a browser draws in one go what comes together, and the first chart makes
+        it read the charts' script first, which takes seconds (benchmarks/app.py).
     url_prefix
         Put before the names of the view's parameters in the address (colour, limits, ranks, words), so that several
         strips on a page keep apart; None keeps the view out of the address.
@@ -80,6 +89,7 @@ def token_strip(
         "max_height": None if height == "content" else height,
         "view": dict(default_view or {}),
         "report": report,
+        "announce": announce,
         "url": url_prefix,
         "link": link,
     }
@@ -89,9 +99,20 @@ def token_strip(
             data={**payload, "options": options},
             on_selected_change=on_change,
             on_clicked_change=lambda: None,
+            on_drawn_change=lambda: None,
         )
         marked = {"kind": "remote", "key": key, "highlight": [int(token) for token in highlight], "selected": selected}
         _mount_remote(key=f"{key}-remote", data=marked, height="content")
     picked = result.selected or {}
     is_current = picked.get("signature") == payload["signature"]
-    return StripEvents(clicked=result.clicked, selected=picked["token"] if is_current else None)
+    return StripEvents(
+        clicked=result.clicked, selected=picked["token"] if is_current else None, drawn=bool(result.drawn)
+    )
+
+
+def head_start(key: str, about: object) -> None:
+    """Let the browser draw the strip `key` before the charts that follow, where it is now `about` something else."""
+    drawn = f"{key}_about"
+    if st.session_state.get(drawn, about) != about:
+        time.sleep(_HEAD_START_S)
+    st.session_state[drawn] = about

@@ -31,6 +31,7 @@ def run_page() -> OpenApp:
         app = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=60)
         for parameter, value in link.items():
             app.query_params[parameter] = value
+        app.session_state["heatmap_strip"] = {"drawn": True}  # what a browser would say
         return app.run()
 
     return run
