@@ -122,9 +122,9 @@ function changes(card, payload, i) {
   const actual = payload.token[i];
   const list = make("ul", "bars pairs");
   for (let j = i * k; j < (i + 1) * k; j++) {
-    if (log_prob_a[j] == null) continue;
+    if (log_prob_a[j] == null || log_prob_a[j] === log_prob_b[j]) continue;
     const shares = [Math.exp(log_prob_a[j]), Math.exp(log_prob_b[j])];
     list.append(bar(payload.strings[token[j]], shares, shares.map(format.percent).join(" → "), token[j] === actual));
   }
-  append(card, make("p", "caption", "Changed most, A → B"), list);
+  if (list.childElementCount) append(card, make("p", "caption", "Changed most, A → B"), list);
 }

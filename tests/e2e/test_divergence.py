@@ -22,11 +22,6 @@ ITEMS = "\n".join(
 )
 
 
-@pytest.fixture(scope="module")
-def app_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return {"LOGITSCOPE_DATA": str(tmp_path_factory.mktemp("runs")), "LOGITSCOPE_PREPARE": "0"}
-
-
 def opened(open_page: OpenPage, path: str = "/divergence", **options: object) -> Page:
     """The page with its example finished, which the first test of the module has to wait for."""
     page = open_page(path, **options)

