@@ -33,8 +33,8 @@ def pick_model(name_key: str, precision_key: str, label: str, default: ModelChoi
         format_func=_precision_option,
         key=precision_key,
         persist_state="session",
-        help="Automatic takes what this machine computes best. int8 and nf4 are quantised by bitsandbytes; "
-        "on a CPU int8 is about eight times slower.",
+        help="Automatic takes what this machine computes best. int8 and nf4 are quantised by bitsandbytes: less "
+        "memory, at some cost in fidelity.",
     )
     address.note(name_key, default.name)
     address.note(precision_key, default.precision)
