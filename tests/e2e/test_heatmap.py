@@ -11,13 +11,22 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.app_page import cells, chart, drag, shown_text
-from tests.e2e.conftest import OpenPage
+from tests.e2e.conftest import OpenPage, settled
 from tests.readings import MARKUP
 from ui import examples
 
 Rerun = Callable[[Page], AbstractContextManager[None]]
 Runs = Callable[[Page], int]
 FIRST = examples.examples()[0].text
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """The page with its charts, which come in a script run of their own."""
+    page = open_page()
+    expect(page.locator(".stPlotlyChart")).to_have_count(2)
+    settled(page)
+    return page
 
 
 def score(page: Page, text: str) -> None:

@@ -37,6 +37,14 @@ def test_first_paint_is_the_first_example_scored(run_page: OpenApp, scored: list
     assert titles == ["Surprisal along the text", "Distribution of surprisal"]
 
 
+def test_charts_wait_until_the_strip_is_drawn(run_page: OpenApp, scored: list[tuple]) -> None:
+    app = run_page("heatmap")
+    app.session_state["heatmap_strip"] = {"drawn": False}
+    app.run()
+    assert strip_text(app) == examples.examples()[0].text
+    assert not figures(app)
+
+
 def test_link_restores_model_precision_and_example(run_page: OpenApp, scored: list[tuple]) -> None:
     run_page("heatmap", text="facts", model="scratch-gpt2", precision="nf4")
     story = next(example.text for example in examples.examples() if example.name == "facts")
