@@ -181,6 +181,7 @@ def test_utf16_file_and_empty_text(open_page: OpenPage) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_accessibility_finding(open_page: OpenPage, axe: Callable[..., list[str]], scheme: str) -> None:
     page = open_page(scheme=scheme)
+    expect(page.locator(".stPlotlyChart")).to_have_count(2)
     expect(chart(page, "Distribution")).to_be_visible()
     assert [finding for finding in axe(page) if "(serious)" in finding or "(critical)" in finding] == []
 
