@@ -182,7 +182,10 @@ def _load_failure(spec: ModelSpec, path: Path, precision: Precision, error: Exce
             "Choose a model of the kind 'text generation'."
         )
     if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":
-        return ModelFilesError(f"The files of {spec.title} are damaged or incomplete: {_first_line(error)}")
+        return ModelFilesError(
+            f"The files of {spec.title} are damaged or incomplete ({_first_line(error)}). "
+            f"Delete the directory {path} and fetch it again."
+        )
     return UnsupportedModelError(f"{spec.title} cannot be loaded ({_first_line(error)}). Choose another model.")
 
 

@@ -25,7 +25,8 @@ ITEMS = "\n".join(
 def opened(open_page: OpenPage, path: str = "/divergence", **options: object) -> Page:
     """The page with its example finished, which the first test of the module has to wait for."""
     page = open_page(path, **options)
-    expect(page.get_by_test_id("stMetricLabel").filter(has_text="Mean KL")).to_be_visible(timeout=PATIENCE_MS)
+    if "view=" not in path:
+        expect(page.get_by_test_id("stMetricLabel").filter(has_text="Mean KL")).to_be_visible(timeout=PATIENCE_MS)
     settled(page)
     return page
 
@@ -112,3 +113,21 @@ def test_markup_in_a_corpus_stays_text(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Compare on this corpus").click()
     expect(page.locator(".tokens")).to_contain_text("onerror", timeout=PATIENCE_MS)
     assert page.evaluate("window.__pwned") is None
+
+
+def test_two_sets_of_texts_are_scored_and_opened_by_cluster(open_page: OpenPage, axe: Callable[..., list[str]]) -> None:
+    page = opened(open_page, "/divergence?view=mauve")
+    page.get_by_role("radio", name="Two sets of texts").click()
+    weather = "\n\n".join(f"On day {n} it rained, and the {n % 7} boats stayed in the harbour." for n in range(100))
+    sums = "\n\n".join(f"def add_{n}(x): return x + {n}" for n in range(100))
+    page.get_by_label("Human texts, blank lines between them").fill(weather)
+    page.get_by_label("The other set").fill(sums)
+    settled(page)
+    page.get_by_role("button", name="Score the sets").click()
+    expect(page.get_by_test_id("stMetricLabel").filter(has_text="MAUVE:")).to_be_visible(timeout=PATIENCE_MS)
+    score = page.get_by_test_id("stMetricValue").first.inner_text()
+    assert 0 < float(score.split()[0]) < 0.2
+    expect(page.get_by_text("Where they differ", exact=True)).to_be_visible()
+    expect(page.locator(".stPlotlyChart")).to_have_count(2)
+    settled(page)
+    assert axe(page, allow=STREAMLIT_OWN) == []

@@ -400,7 +400,7 @@ def test_comparison_shows_both_models_and_what_changed(open_page: OpenPage) -> N
     row = card.get_by_role("row", name="Log-prob (nats)").get_by_role("cell").all_inner_texts()
     assert row == [f"−{-both.log_probs_a[4]:.2f}", f"−{-both.log_probs_b[4]:.2f}"]
     expect(card.locator(".note")).to_contain_text(f"KL(A‖B) {both.kl_ab[4]:.3f}")  # type: ignore[index]
-    assert card.locator(".pairs .token").all_inner_texts() == ["␣the", "␣goal", "␣<b>"]
+    assert card.locator(".pairs .token").all_inner_texts() == ["␣the", "␣<b>"]  # " goal" did not change
     shown = backgrounds(page)
     best_b, best_a = int(np.nanargmax(both.differences)), int(np.nanargmin(both.differences))
     blue_a, red_b = (re.findall(r"\d+", shown[i]) for i in (best_a, best_b))
