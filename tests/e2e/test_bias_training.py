@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -128,14 +129,19 @@ def test_a_killed_process_is_said_and_can_be_started_again(open_page: OpenPage) 
     press(page, "Reset")
 
 
-def test_bad_patterns_are_said_in_one_sentence(open_page: OpenPage) -> None:
+def test_bad_patterns_are_said_in_one_sentence(
+    open_page: OpenPage, rerun: Callable[[Page], AbstractContextManager[None]]
+) -> None:
     page = opened(open_page)
     for kind, text, answer in (
         ("Letter", "qzqz", "None of the 50,257 tokens match"),
         ("Expression", "(", "is not a regular expression"),
         ("Expression", "(?R)", "took more than 2 seconds"),
     ):
-        page.get_by_role("radio", name=kind).click()
+        choice = page.get_by_role("radio", name=kind)
+        if not choice.is_checked():
+            with rerun(page):  # which draws the field anew, and would undo what is typed meanwhile
+                choice.click()
         field = page.locator(".st-key-train_pattern_text input")
         field.fill(text)
         field.press("Enter")

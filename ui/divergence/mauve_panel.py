@@ -108,10 +108,14 @@ def _two_sets(features: ModelChoice) -> None:
     human, other = st.columns(2, gap="medium")
     with human:
         human_text = st.text_area("Human texts, blank lines between them", height=150, key="mauve_human")
-        human_file = st.file_uploader("Or a file", key="mauve_human_file", max_upload_size=given.UPLOAD_MB)
+        human_file = st.file_uploader(
+            "Or a file of human texts", key="mauve_human_file", max_upload_size=given.UPLOAD_MB
+        )
     with other:
         other_text = st.text_area("The other set", height=150, key="mauve_other")
-        other_file = st.file_uploader("Or a file", key="mauve_other_file", max_upload_size=given.UPLOAD_MB)
+        other_file = st.file_uploader(
+            "Or a file of the other set", key="mauve_other_file", max_upload_size=given.UPLOAD_MB
+        )
     if st.button("Score the sets", type="primary", icon=":material/play_arrow:", key="mauve_sets_go"):
         with messages.shown():
             first = read_corpus(given.text_of(human_text, human_file)).texts
