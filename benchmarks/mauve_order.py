@@ -5,7 +5,8 @@
 Reads ../shared/data/wikitext2_test.txt.bz2: its paragraphs, cut to an opening and as many tokens more, are the human
 texts. Expected: one half of them against the other scores above human against the model's sampling at temperature 1,
 and that above human against greedy continuations, each gap wider than its spread; where human texts with their tokens
-shuffled fall is reported. Generated texts and features are kept, so that a run that was stopped goes on.
+shuffled fall is reported, and how much each set repeats itself. Generated texts and features are kept, so that a run
+that was stopped goes on.
 """
 
 import argparse
@@ -59,6 +60,17 @@ def shuffled(model: LoadedModel, texts: list[str]) -> list[str]:
         order = np.concatenate([ids[:OPENING], generator.permutation(ids[OPENING:])])
         mixed.append(model.tokenizer.backend.decode(order.tolist(), clean_up_tokenization_spaces=False))
     return mixed
+
+
+def repeated(texts: list[str]) -> float:
+    """Mean share of a text's sequences of four words that it has had before."""
+    shares = []
+    for text in texts:
+        words = text.split()
+        fours = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
+        if fours:
+            shares.append(1 - len(set(fours)) / len(fours))
+    return round(float(np.mean(shares)), 4)
 
 
 def say(progress: Progress) -> None:
@@ -116,10 +128,11 @@ def main() -> None:
         "model": model.title,
         "tokens_a_text": OPENING + chosen.new_tokens,
         "scores_against_one_human_half": scores,
+        "repeated_sequences_of_four_words": {"human": repeated(first)} | {name: repeated(sets[name]) for name in sets},
         "gaps": gaps,
         "order_holds": all(gap["gap"] > gap["spread"] for gap in gaps),
     }
-    common.write_results("mauve_order", results)
+    common.write_results(f"mauve_order_{OPENING + chosen.new_tokens}_tokens", results)
 
 
 if __name__ == "__main__":

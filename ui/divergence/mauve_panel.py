@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from engine import registry, sources
 from engine.corpus import mauve, mauve_run, plans, running
 from engine.corpus.generation import Sampling
 from engine.corpus.items import HellaSwagItem, read_items
@@ -82,12 +83,19 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
 
 def _features() -> ModelChoice:
     with st.container(horizontal=True, vertical_alignment="bottom", key="feature_model"):
-        chosen = sidebar.pick_model("features", "features_precision", "Features from", ModelChoice("smollm2-135m"))
+        chosen = sidebar.pick_model("features", "features_precision", "Features from", _default_features())
     st.caption(
         "A text is placed by this model's last hidden state at its last token. The authors use gpt2-large; scores from "
-        "different models cannot be compared."
+        "different models cannot be compared. Those of the embedded model tell scrambled or foreign texts at once, but "
+        "hardly notice that a text repeats itself."
     )
     return chosen
+
+
+def _default_features() -> ModelChoice:
+    """The authors' model where it is on this machine, else the one that always is."""
+    here = sources.availability(registry.resolve("gpt2-large")).state == "here"
+    return ModelChoice("gpt2-large" if here else registry.DEFAULT_MODEL)
 
 
 def _sampling(*, writes: bool) -> tuple[Sampling, int]:
