@@ -21,8 +21,6 @@ from engine.loading import load_model
 
 LEAST_TOKENS = 1100
 """More than one window, so that what the first windows leave allocated is not counted as growth."""
-COLUMN_BYTES = 60
-"""What a token keeps for the statistics (see engine.corpus.divergence); its record in memory takes about 500 more."""
 
 
 def extra_bytes(tokens: int) -> int:
@@ -32,15 +30,9 @@ def extra_bytes(tokens: int) -> int:
         text += "\n" + text
     spans = encoding.spans
     divergence.corpus_divergence(model, model, [text[: spans[LEAST_TOKENS, 1]]])
-    before = status_bytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-    divergence.corpus_divergence(model, model, [text[: spans[tokens - 1, 1]]])
-    return status_bytes("VmHWM") - before
-
-
-def status_bytes(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+    return common.peak_extra_bytes(
+        lambda: divergence.corpus_divergence(model, model, [text[: spans[tokens - 1, 1]]]),
+    )
 
 
 def main() -> None:

@@ -66,15 +66,7 @@ def peak_extra_bytes(way: str) -> int:
     model = load_model(registry.DEFAULT_MODEL, precision="bfloat16", device="cpu")
     run = ways(model)
     run["body"]()
-    before = _status_bytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-    run[way]()
-    return _status_bytes("VmHWM") - before
-
-
-def _status_bytes(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+    return common.peak_extra_bytes(run[way])
 
 
 def in_fresh_process(way: str) -> int:

@@ -6,6 +6,7 @@ before has counted them. Only per-token numbers are held for the whole corpus (6
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from time import perf_counter
 
 import torch
@@ -83,9 +84,10 @@ def corpus_divergence_steps(
     shared = base.tokenizer.vocabulary_id == candidate.tokenizer.vocabulary_id
     rows = Rows()
     message = f"Comparing {base.title} and {candidate.title}"
-    characters, read = sum(map(len, texts)), 0
+    *starts, characters = accumulate(map(len, texts), initial=0)
+    read = 0
     for place, piece in enumerate(pieces(texts, base.tokenizer if shared else None, plan)):
-        before, read = read, sum(map(len, texts[: piece.text_index])) + piece.start + len(piece.text)
+        before, read = read, starts[piece.text_index] + piece.start + len(piece.text)
         work = as_part(
             _piece_steps(base, candidate, piece, plan), message, before, read - before, characters, "characters"
         )
