@@ -11,9 +11,10 @@ import pytest
 import torch
 
 import engine
-from engine import hardware
+from engine import hardware, steps
 from engine.errors import MemoryBudgetError, ParameterError
 from engine.model import LoadedModel
+from engine.steps import Progress
 from engine.training import loop, losses, presets, real_text, sampling, starting
 from engine.training.config import BiasConfig
 from engine.training.loop import Controls, TrainedBias
@@ -48,15 +49,12 @@ def curves(run: TrainingRun) -> list[tuple[object, ...]]:
 
 def drive(config: BiasConfig, model: LoadedModel, controls: Controls, act: "object") -> TrainedBias:
     """A run in which `act(step)` is called after every step."""
-    steps = loop.train_bias_steps(config, model, controls)
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            result: TrainedBias = stop.value
-            return result
+
+    def seen(progress: Progress) -> None:
         if isinstance(progress, TrainProgress) and isinstance(progress.event, TrainStep):
             act(progress.event)  # type: ignore[operator]
+
+    return steps.run(loop.train_bias_steps(config, model, controls), seen)
 
 
 def test_the_pull_reaches_its_floor_and_the_samples_follow(trained: TrainedBias) -> None:
