@@ -7,26 +7,26 @@ PORT   ?= 8501
 # An index with PyTorch builds for your device; empty: the one pip is set up with. CPU-only builds are the smallest.
 TORCH_INDEX ?=
 
-.PHONY: run test check format bench clean help
+.PHONY: run test check model format bench clean help
 
 help:           ## list the commands
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 run: $(VENV)/.installed  ## install what is missing, fetch the embedded model, serve on http://127.0.0.1:8501
-	@$(BIN)/python -m engine fetch smollm2-135m > /dev/null
+	@$(MAKE) --no-print-directory model
 	@exec $(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
 test: $(VENV)/.installed-dev  ## install what the tests need and run them all (ARGS="-k heatmap" for some)
-	@$(BIN)/python -m engine fetch smollm2-135m > /dev/null
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory --jobs 2 model check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, format and type checks only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+model: $(VENV)/.installed  ## fetch the embedded model, where it is not here yet
+	@$(BIN)/python -m engine fetch smollm2-135m > /dev/null
 
 format: $(VENV)/.installed-dev  ## format the code and fix what lint can fix
 	$(BIN)/ruff check --fix-only .
@@ -45,12 +45,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Logitscope needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make run PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 
-# The marker is made last, so that an installation cut short is done again.
+# The marker is made last, so that an installation cut short is done again. Nothing is compiled ahead: of what is
+# installed, little is ever imported, and Python compiles that when it is; the installation takes half the time.
 $(VENV)/.installed: requirements.txt | $(VENV)/bin/python
-	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.txt))
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet --no-compile --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.txt))
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt
 	@touch $(VENV)/.installed $@

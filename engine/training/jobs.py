@@ -88,11 +88,14 @@ class TrainingJobs:
         return job.view(place=live + waiting.index(job) if job in waiting else 0)
 
     def warm(self, session: str) -> None:
-        """Have a process ready for the run that `session` may start soon."""
+        """Have a process ready for the run that `session` may start soon; not while another run is starting, which
+        would have to share its processor.
+        """
         with self._lock:
             self._visitors[session] = time.monotonic()
             ready = self._spare is not None and self._spare.poll() is None
-            if self._may_spare and not ready:
+            starting = any(job.state == "starting" for job in self._jobs.values())
+            if self._may_spare and not ready and not starting:
                 self._spare = start_process()
 
     def close(self) -> None:

@@ -41,7 +41,16 @@ def step_of(page: Page) -> int:
     return int(found[1].replace(",", ""))
 
 
-def test_a_whole_run_with_pause_step_change_of_rate_stop_and_reset(open_page: OpenPage, tmp_path: Path) -> None:
+def training_processes() -> list[psutil.Process]:
+    """Those below this test's own server, the most memory first: a process that trains holds a network."""
+    below = psutil.Process().children(recursive=True)
+    ours = [each for each in below if "engine.training.process" in " ".join(each.cmdline())]
+    return sorted(ours, key=lambda each: -each.cpu_times().user)
+
+
+def test_a_whole_run_with_pause_step_change_of_rate_and_stop_and_other_pages_read_its_model(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
     page = opened(open_page, f"{SMALL}&steps=3000")
     expect(page.get_by_text("Recorded earlier")).to_be_visible()
     assert "layers" not in page.url
@@ -73,12 +82,12 @@ def test_a_whole_run_with_pause_step_change_of_rate_stop_and_reset(open_page: Op
     assert set(rates) == {0.002, 0.005}
     assert rates == sorted(rates)
     assert run["outcome"] == "stopped"
-    press(page, "Reset")
-    expect(page.get_by_text("Recorded earlier")).to_be_visible()
-    assert "job=" not in page.url
+    press(page, "See a text with it")
+    expect(page.locator(".tokens .t").first).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value(re.compile("scratch-likes-x"))
 
 
-def test_a_reload_finds_the_run_and_two_people_train_at_once(open_page: OpenPage) -> None:
+def test_two_people_train_at_once_and_a_run_survives_a_reload_but_not_a_kill(open_page: OpenPage) -> None:
     first, second = (opened(open_page, f"{SMALL}&steps=5000") for _ in range(2))
     for page in (first, second):
         press(page, "Start")
@@ -94,39 +103,17 @@ def test_a_reload_finds_the_run_and_two_people_train_at_once(open_page: OpenPage
     press(third, "Start")
     expect(third.get_by_text("Two ahead of you: at most 2 runs train at once")).to_be_visible()
     press(third, "Stop")
-    second.context.close()  # the run of a closed browser ends a minute later; the others go on
+    second.close()  # the run of a closed page ends a minute later; the others go on
     later = step_of(first)
     expect(first.locator(".ls-run p")).not_to_contain_text(f"step {later:,} of")
-    press(first, "Reset")
-    expect(first.get_by_text("Recorded earlier")).to_be_visible()
-
-
-def test_the_trained_model_is_read_by_the_other_pages(open_page: OpenPage) -> None:
-    page = opened(open_page, f"{SMALL}&steps=20")
-    press(page, "Start")
-    says(page, "Done")
-    press(page, "See a text with it")
-    expect(page.locator(".tokens .t").first).to_be_visible()
-    expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value(re.compile("scratch-likes-x"))
-
-
-def training_processes() -> list[psutil.Process]:
-    """Those below this test's own server, the most memory first: a process that trains holds a network."""
-    below = psutil.Process().children(recursive=True)
-    ours = [each for each in below if "engine.training.process" in " ".join(each.cmdline())]
-    return sorted(ours, key=lambda each: -each.cpu_times().user)
-
-
-def test_a_killed_process_is_said_and_can_be_started_again(open_page: OpenPage) -> None:
-    page = opened(open_page, f"{SMALL}&steps=5000")
-    press(page, "Start")
-    says(page, "Training")
     for process in training_processes():
         process.kill()
-    expect(page.get_by_text("killed from outside")).to_be_visible()
-    press(page, "Start")
-    says(page, "Training")
-    press(page, "Reset")
+    expect(first.get_by_text("killed from outside")).to_be_visible()
+    press(first, "Start")
+    says(first, "Training")
+    press(first, "Reset")
+    expect(first.get_by_text("Recorded earlier")).to_be_visible()
+    assert "job=" not in first.url
 
 
 def test_bad_patterns_are_said_in_one_sentence(

@@ -144,6 +144,21 @@ def test_a_process_killed_from_outside_is_reported_and_the_next_run_starts(jobs:
     assert wait(again, lambda view: not view.active).state == "ended"
 
 
+def test_no_process_is_made_ready_while_a_run_is_starting(
+    jobs: TrainingJobs, wait: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    job = jobs.start(LONG, "here")
+    monkeypatch.setattr(jobs_module, "start_process", lambda: made.append(start_process()) or made[-1])
+    jobs.warm("here")
+    assert not made
+    wait(job, lambda view: view.state == "running")
+    jobs.warm("here")
+    assert len(made) == 1
+    job.discard()
+    wait(job, lambda view: not view.active)
+
+
 def test_a_refused_run_says_why(jobs: TrainingJobs, wait: Wait) -> None:
     view = wait(jobs.start(replace(SMALL, start="no-such-model"), "here"), lambda view: not view.active)
     assert view.state == "failed"
@@ -179,13 +194,13 @@ def test_a_change_out_of_range_is_refused(jobs: TrainingJobs) -> None:
 def test_a_run_whose_page_is_gone_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGITSCOPE_CACHE", str(tmp_path))
     present = {"tab"}
-    running = TrainingJobs(lambda name: name in present, at_once=1, patience=3.0, niceness=0, spare=False)
+    running = TrainingJobs(lambda name: name in present, at_once=1, patience=2.0, niceness=0, spare=False)
     try:
         job, behind = running.start(LONG, "tab"), running.start(LONG, "tab")
         end = time.monotonic() + WAIT_SECONDS
         while len(running.view(job).steps) < 3 and time.monotonic() < end:
             time.sleep(0.05)
-        time.sleep(4.0)
+        time.sleep(3.0)
         assert running.view(job).active  # longer than its patience, but somebody is there
         present.clear()
         while (running.view(job).active or running.view(behind).active) and time.monotonic() < end:

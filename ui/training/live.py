@@ -1,4 +1,8 @@
-"""The live view of a run: transport, learning rate and beta, numbers, curves and samples. It alone is redrawn."""
+"""The live view of a run: transport, learning rate and beta, numbers, curves and samples. It alone is redrawn.
+
+The curves on a clock of their own: drawing six charts takes a browser a third of a second of processor time, which on
+a small machine the training itself would wait for.
+"""
 
 from collections.abc import Callable
 
@@ -13,6 +17,7 @@ from ui.layout import Fact
 from ui.training import server, settings, tokens
 
 POLL_SECONDS = 0.6
+CURVES_SECONDS = 1.8
 _GLIMPSES = 5
 _QUIET = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 _STATES = {
@@ -28,8 +33,9 @@ _STATES = {
 
 def show(config: BiasConfig | None, view: JobView | None) -> None:
     """Draw the live view; while a run is active it redraws itself, and the rest of the page stays as it is."""
-    every = POLL_SECONDS if view is not None and view.active else None
-    st.fragment(_live, run_every=every)(config, view is not None and view.active)
+    active = view is not None and view.active
+    st.fragment(_live, run_every=POLL_SECONDS if active else None)(config, active)
+    st.fragment(_drawn, run_every=CURVES_SECONDS if active else None)()
 
 
 def _live(config: BiasConfig | None, was_active: bool) -> None:
@@ -38,14 +44,24 @@ def _live(config: BiasConfig | None, was_active: bool) -> None:
     _transport(config, job, view)
     _live_settings(job, view)
     if view is None:
-        _recorded()
+        # Nothing has been started here: below is what a finished run looks like.
+        st.html(
+            '<p class="ls-doing">Recorded earlier: a run of the first experiment. Press Start for one of your own.</p>'
+        )
+        _numbers(server.example().steps)
     else:
         _status(view)
         _numbers(view.steps)
-        _curves(view.steps, view.start, view.config.steps)
-        _glimpses(view.steps)
     if was_active and (view is None or not view.active):
         st.rerun()  # the whole page: polling ends, and what comes after a run is drawn
+
+
+def _drawn() -> None:
+    """Curves and samples of the run, or of the recorded one."""
+    found = server.current()
+    run = server.example() if found is None else found[1]
+    _curves(run.steps, run.start, run.config.steps)
+    _glimpses(run.steps)
 
 
 def _transport(config: BiasConfig | None, job: Job | None, view: JobView | None) -> None:
@@ -145,15 +161,6 @@ def _status(view: JobView) -> None:
         st.warning(messages.plain(view.message), icon=":material/warning:")
     elif view.state in ("starting", "finishing"):
         st.html(f'<p class="ls-doing" role="status">{view.message} …</p>')
-
-
-def _recorded() -> None:
-    """Nothing has been started here: show what a finished run looks like."""
-    run = server.example()
-    st.html('<p class="ls-doing">Recorded earlier: a run of the first experiment. Press Start for one of your own.</p>')
-    _numbers(run.steps)
-    _curves(run.steps, run.start, run.config.steps)
-    _glimpses(run.steps)
 
 
 def _numbers(steps: tuple[TrainStep, ...]) -> None:
