@@ -18,7 +18,7 @@ run: $(VENV)/.installed  ## install what is missing, fetch the embedded model, s
 
 test: $(VENV)/.installed-dev  ## install what the tests need and run them all (ARGS="-k heatmap" for some)
 	@$(MAKE) --no-print-directory --jobs 2 model check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, format and type checks only
 	$(BIN)/ruff check .
