@@ -17,17 +17,17 @@ class GrowingLayer(DynamicLayer):
     """One layer's keys and values (rows, heads, tokens so far, width), views of buffers of `capacity` tokens."""
 
     def __init__(self, capacity: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._capacity = capacity
 
     def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write the new tokens behind the old ones; everything so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             rows, heads, _, width = key_states.shape
-            self._buffers = [key_states.new_empty(rows, heads, self._capacity, width) for _ in range(2)]
+            self._buffers = [key_states.new_empty(rows, heads, self._capacity, width) for _ in "kv"]
         start = self.get_seq_length()
         stop = start + key_states.shape[-2]
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
@@ -46,9 +46,10 @@ class GrowingCache(Cache):
     """What a network takes as `past_key_values`: one `GrowingLayer` for each of its `layers`."""
 
     def __init__(self, layers: int, capacity: int) -> None:
-        super().__init__(layers=[GrowingLayer(capacity) for _ in range(layers)])
+        self._growing = [GrowingLayer(capacity) for _ in range(layers)]
+        super().__init__(layers=[*self._growing])
 
     def keep_rows(self, rows: torch.Tensor) -> None:
         """Go on with some of the rows only: (kept,) int64 indices."""
-        for layer in self.layers:
+        for layer in self._growing:
             layer.keep_rows(rows)

@@ -83,7 +83,7 @@ def accumulate(
             F.kl_div(log_q, log_p, reduction="sum", log_target=True) / len(targets),  # D(p || q), in torch's order
             F.nll_loss(log_q, targets[part], reduction="sum") / len(targets),
         )
-        losses.weighted(weight).backward()  # type: ignore[no-untyped-call]
+        losses.weighted(weight).backward()
         kl, cross_entropy = kl + losses.kl.detach(), cross_entropy + losses.cross_entropy.detach()
     hidden.backward(at_head.grad)
     return Losses(kl, cross_entropy)

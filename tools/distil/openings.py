@@ -14,6 +14,7 @@ import numpy as np
 from engine.errors import ParameterError
 
 _FILE = Path(__file__).with_name("openings.toml")
+_ARTICLE = re.compile(r"\b([Aa]) (?=[AEIOUaeiou])")
 _PLACEHOLDER = re.compile(r"\{(?:(\d+)-(\d+)|(\w+))\}")
 
 
@@ -33,7 +34,7 @@ def is_chat(kind: str) -> bool:
 
 
 def draw(kind: str, generator: np.random.Generator) -> str:
-    """One opening.
+    r"""One opening.
 
     Examples
     --------
@@ -41,7 +42,8 @@ def draw(kind: str, generator: np.random.Generator) -> str:
     'Q: What is the best way to learn about garden soil?\\nA:'
     """
     templates = _kind(kind)["templates"]
-    return _filled(templates[generator.integers(len(templates))], generator, {})
+    opening = _filled(templates[generator.integers(len(templates))], generator, {})
+    return _ARTICLE.sub(r"\1n ", opening)
 
 
 def ways(kind: str) -> int:

@@ -7,14 +7,15 @@ whose opening is longer is given its own next token instead of a drawn one until
 padded, and the device is asked only now and then which rows have ended; these leave the batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from engine.errors import UnsupportedModelError
 from engine.corpus.generation import end_ids
+from engine.errors import UnsupportedModelError
 from engine.model import LoadedModel
 from engine.steps import Progress, Steps
 from tools.distil import openings, shards
@@ -77,7 +78,7 @@ def sample_steps(recipe: Recipe, teacher: LoadedModel, kept: Shards) -> Steps[No
 
 def _sifted(
     texts: list[Ids], sampling: Sampling, sieve: Sieve, kind: str
-) -> tuple[dict[Split, list[Ids]], dict[str, object]]:
+) -> tuple[dict[Split, Sequence[Ids]], dict[str, object]]:
     found: dict[Split, list[Ids]] = {"train": [], "held_out": []}
     dropped = dict.fromkeys(("short", "repetitive", "duplicate"), 0)
     for text in texts:
@@ -86,7 +87,7 @@ def _sifted(
             dropped[fault] += 1
         else:
             found["held_out" if is_held_out(text, sampling.held_out) else "train"].append(text)
-    return found, {"kind": kind, "written": len(texts), "dropped": dropped}
+    return {**found}, {"kind": kind, "written": len(texts), "dropped": dropped}
 
 
 def batch_texts(

@@ -81,10 +81,8 @@ class Shards:
         InputError
             Where a file is missing or not the one that was written.
         """
-        parts = [np.array([self.separator], dtype=np.uint16)]
-        for batch in self.batches:
-            parts.append(self._read(batch[split]))
-        return np.concatenate(parts)
+        first = np.array([self.separator], dtype=np.uint16)
+        return np.concatenate([first, *(self._read(batch[split]) for batch in self.batches)])
 
     def texts(self, split: Split) -> list[Ids]:
         """The texts of a split, without separators."""

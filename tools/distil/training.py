@@ -79,7 +79,8 @@ class Run:
 
 def begin(recipe: Recipe, teacher: LoadedModel, kept: Shards, folder: Path) -> Run:
     """The run as its last checkpoint left it, or at step 0."""
-    network = student.build(recipe.student, teacher.vocab_size, kept.separator, recipe.seed).to(teacher.device)
+    network = student.build(recipe.student, teacher.vocab_size, kept.separator, recipe.seed)
+    torch.nn.Module.to(network, teacher.device)
     digest = recipe.digest("teacher", "student", "training", more=kept.identity())
     run = Run(digest, network, _optimiser(network, recipe.training))
     run.load(folder)
