@@ -56,9 +56,9 @@ pipeline_tag: text-generation
 ---
 # {facts.recipe.name}
 
-A GPT-2 of {facts.parameters / 1e6:.2f} million parameters ({shape.layers} layers, width {shape.width}, context \
-{shape.context:,}, tied head), distilled from {title}, whose tokenizer it shares: at every position the two models'
-distributions can be compared exactly. It is made for looking at language models, not for use as an assistant.
+A GPT-2 of {facts.parameters / 1e6:.2f} million parameters ({shape.layers} layers, width {shape.width}, context
+{shape.context:,}, tied head), distilled from {title}, whose tokenizer it shares: at every position the two
+models' distributions can be compared exactly. It is made for looking at language models, not for use as an assistant.
 """
 
 
@@ -203,8 +203,8 @@ def _limits(facts: Facts) -> str:
 
 - It knows what its teacher happened to write, errors included; do not take what it says for facts. Mostly English.
 - It has the teacher's leanings and none of its chat form: it goes on with a text and answers nothing.
-- It reads {facts.recipe.student.context:,} tokens at once. The only special token it has read is \
-`{facts.recipe.teacher.separator}`, between texts.
+- It reads {facts.recipe.student.context:,} tokens at once. The only special token it has read is
+  `{facts.recipe.teacher.separator}`, between texts.
 
 ## Licence
 

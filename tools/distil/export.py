@@ -50,6 +50,7 @@ def export(student: Path, facts: Facts, target: Path, *, anyway: bool) -> Path:
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(student, part)
+    (part / WEIGHTS).chmod(0o644)  # written for the owner alone
     (part / "README.md").write_text(card.rendered(facts), "utf-8")
     (part / CHECKSUMS).write_text(checksums(part), "utf-8")
     part.rename(target)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from engine.corpus.generation import end_ids
-from engine.errors import UnsupportedModelError
+from engine.errors import ParameterError, UnsupportedModelError
 from engine.model import LoadedModel
 from engine.steps import Progress, Steps
 from tools.distil import openings, shards
@@ -98,6 +98,8 @@ def batch_texts(
     prompts = [prompt(teacher, kind, openings.draw(kind, numbers), separator) for _ in range(sampling.rows)]
     longest = sampling.length - sampling.least_tokens
     prompts = [one for one in prompts if len(one.token_ids) <= longest]
+    if not prompts:
+        raise ParameterError(f"No opening of the kind {kind!r} leaves room in {sampling.length} tokens. Take more.")
     temperatures = torch.from_numpy(numbers.uniform(*sampling.temperatures, size=len(prompts))).float()
     generator = torch.Generator(teacher.device).manual_seed(int(numbers.integers(2**63)))
     ends = _ends(teacher)

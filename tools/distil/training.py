@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import GPT2LMHeadModel
 
+from engine import export
 from engine.errors import InputError
 from engine.model import LoadedModel
 from engine.steps import Progress, Steps
@@ -196,5 +197,5 @@ class _Loop:
             chunk=training.chunk,
             autocast=self.autocast,
         )
-        self.run.log.append({"step": self.run.step, "held_out": asdict(found)})
+        self.run.log.append({"step": self.run.step, "held_out": export.json_ready(asdict(found))})
         self._since += perf_counter() - begun
