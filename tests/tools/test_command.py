@@ -18,8 +18,13 @@ def run(stage: str, config: Path, out: Path, *more: str) -> int:
 
 
 def test_from_a_teacher_to_a_model_that_the_engine_compares_exactly(
-    recipe_file: Path, teacher: LoadedModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recipe_file: Path,
+    teacher: LoadedModel,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(evaluation, "_QUANTISED", ("bfloat16",))  # the others ask for layers 64 wide and more
     assert run("train", recipe_file, tmp_path) == 1
     assert "Run the stage 'sample'" in capsys.readouterr().err
     for _ in range(2):
@@ -38,15 +43,13 @@ def test_from_a_teacher_to_a_model_that_the_engine_compares_exactly(
     assert comparison.kl_ab is not None
     assert np.isfinite(comparison.kl_ab[1:]).all()
     figures = json.loads(next(tmp_path.glob("evaluation/*/figures.json")).read_text())
-    assert (
-        figures["wikitext"]["absent"]
-        == f"{evaluation.WIKITEXT} is not in the data directory. Name another with --data."
-    )
+    assert figures["wikitext"]["absent"].startswith(f"{evaluation.WIKITEXT} is not in the data directory.")
     assert figures["held_out"]["statistics"]["kl"]["value"] < 2.0
-    assert set(figures["quantised"]["student"]) == {"float32", "int8", "nf4"}
+    assert figures["quantised"]["student"]["bfloat16"]["kl"]["value"] < 0.01
     card = (tmp_path / "small" / "README.md").read_text()
     assert "**It does not meet" in card
     assert "is not in the data directory" in card
+    assert "| bfloat16, mean KL from itself unquantised, nats |" in card
 
 
 def test_a_missing_recipe_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,7 +48,7 @@ def test_a_faulty_recipe_is_refused_by_name(recipe_file: Path, tmp_path: Path, o
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("rows = 16", "rows = 99_999"), ("heads = 2", "heads = 3"), ("weight = 0.8", "weight = 1.2")]
+    ("old", "new"), [("rows = 24", "rows = 99_999"), ("heads = 2", "heads = 3"), ("weight = 0.8", "weight = 1.2")]
 )
 def test_values_that_do_not_go_together_are_refused(recipe_file: Path, tmp_path: Path, old: str, new: str) -> None:
     path = tmp_path / "faulty.toml"

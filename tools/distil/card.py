@@ -118,8 +118,10 @@ def _quantised_rows(part: Figures) -> list[str]:
     if not part or "absent" in part:
         return [_absent("int8 and nf4", part)]
     found = []
-    for precision in ("int8", "nf4"):
-        teacher, student = part["teacher"][precision], part["student"][precision]
+    for precision, student in part["student"].items():
+        teacher = part["teacher"][precision]
+        if "kl" not in student:  # what the others are compared with
+            continue
         found += [
             _row(f"{precision}, mean KL from itself unquantised, nats", teacher["kl"], student["kl"]),
             f"| {precision}, megabytes | {teacher['megabytes']:.1f} | {student['megabytes']:.1f} |",

@@ -37,8 +37,8 @@ def repeated_share(tokens: Ids) -> float:
 
     Examples
     --------
-    >>> repeated_share(np.array([1, 2, 3, 4, 1, 2, 3, 4], dtype=np.uint16))
-    0.2
+    >>> repeated_share(np.array([1, 1, 1, 1, 1], dtype=np.uint16))
+    0.5
     """
     hashes = sequence_hashes(tokens, _REPEAT_LENGTH)
     return 1 - len(np.unique(hashes)) / len(hashes)

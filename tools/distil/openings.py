@@ -39,7 +39,7 @@ def draw(kind: str, generator: np.random.Generator) -> str:
     Examples
     --------
     >>> draw("dialogue", np.random.default_rng(1))
-    'Q: What is the best way to learn about garden soil?\\nA:'
+    'Linda: Have you heard what happened to the poet in Vienna?\nAdam: No, what?\nLinda:'
     """
     templates = _kind(kind)["templates"]
     opening = _filled(templates[generator.integers(len(templates))], generator, {})
