@@ -9,8 +9,9 @@ import torch
 
 from engine import steps
 from engine.errors import ParameterError, UnsupportedModelError
+from engine.loading import load_model
 from engine.model import LoadedModel
-from tools.distil import sampling
+from tools.distil import objective, sampling, student
 from tools.distil.config import Recipe
 from tools.distil.sampling import Prompt
 from tools.distil.shards import Shards
@@ -98,6 +99,29 @@ def test_openings_that_leave_no_room_for_a_text_are_refused(recipe: Recipe, teac
         sampling.batch_texts(replace(recipe.sampling, length=20), teacher, 256, "article", (0, 0))
 
 
+def test_plain_openings_are_kept_with_their_text_and_nothing_begins_with_the_separator(teacher: LoadedModel) -> None:
+    found = sampling.prompts_of(teacher, "article", ["Tea", ""], 256)
+    assert [(one.token_ids, one.kept_from) for one in found] == [([256, *b"Tea"], 1), ([256], 1)]
+
+
+@pytest.mark.gpu
+def test_a_gpu_writes_text_and_computes_the_same_loss(
+    recipe: Recipe, teacher: LoadedModel, teacher_folder: Path
+) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("this machine has no CUDA device")
+    there = load_model(str(teacher_folder), "bfloat16", "cuda")
+    texts = sampling.batch_texts(recipe.sampling, there, 256, "free", (0, 0))
+    assert len(texts) == recipe.sampling.rows
+    windows = torch.randint(0, 256, (6, 33), generator=torch.Generator().manual_seed(0))
+    network = student.build(recipe.student, 257, 256, 1)
+    how = {"weight": 0.8, "chunk": 50}
+    exact = objective.accumulate(network, teacher, windows, **how, autocast=False)
+    rough = objective.accumulate(network.cuda(), there, windows.cuda(), **how, autocast=True)
+    assert rough.kl.item() == pytest.approx(exact.kl.item(), rel=0.05)
+    assert rough.cross_entropy.item() == pytest.approx(exact.cross_entropy.item(), rel=0.05)
+
+
 def test_a_teacher_without_the_separator_is_refused(teacher: LoadedModel) -> None:
     assert sampling.separator_id(teacher, "<|endoftext|>") == 256
     with pytest.raises(UnsupportedModelError, match="<end>"):
@@ -107,7 +131,7 @@ def test_a_teacher_without_the_separator_is_refused(teacher: LoadedModel) -> Non
 def test_the_embedded_teacher_writes_plain_text(recipe: Recipe, smollm2: LoadedModel) -> None:
     separator = sampling.separator_id(smollm2, "<|endoftext|>")
     small = replace(recipe.sampling, rows=2, least_tokens=4)
-    begun = sampling.prompt(smollm2, "chat", "Describe tea.", separator)
+    (begun,) = sampling.prompts_of(smollm2, "chat", ["Describe tea."], separator)
     assert smollm2.tokenizer.backend.decode(begun.token_ids).endswith("<|im_start|>assistant\n")
     assert begun.kept_from == len(begun.token_ids)
     decode = smollm2.tokenizer.backend.decode

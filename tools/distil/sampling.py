@@ -9,6 +9,7 @@ padded, and the device is asked only now and then which rows have ended; these l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -95,9 +96,9 @@ def batch_texts(
 ) -> list[Ids]:
     """The texts of one batch, before any is dropped."""
     numbers = np.random.default_rng(seed)
-    prompts = [prompt(teacher, kind, openings.draw(kind, numbers), separator) for _ in range(sampling.rows)]
+    begun = [openings.draw(kind, numbers) for _ in range(sampling.rows)]
     longest = sampling.length - sampling.least_tokens
-    prompts = [one for one in prompts if len(one.token_ids) <= longest]
+    prompts = [one for one in prompts_of(teacher, kind, begun, separator) if len(one.token_ids) <= longest]
     if not prompts:
         raise ParameterError(f"No opening of the kind {kind!r} leaves room in {sampling.length} tokens. Take more.")
     temperatures = torch.from_numpy(numbers.uniform(*sampling.temperatures, size=len(prompts))).float()
@@ -115,17 +116,19 @@ def batch_texts(
     return [_text(row, one, final) for row, one in zip(rows, prompts, strict=True)]
 
 
-def prompt(teacher: LoadedModel, kind: str, opening: str, separator: int) -> Prompt:
-    """The ids a row begins with: a question in the teacher's chat form, else the separator and the opening."""
+def prompts_of(teacher: LoadedModel, kind: str, begun: Sequence[str], separator: int) -> list[Prompt]:
+    """The ids rows begin with: each opening in the teacher's chat form if it is a question, else after a separator.
+
+    All at once and without places in the text, which `engine.tokens` finds for one text at a time: thousands of rows
+    would otherwise keep the device waiting for seconds.
+    """
     backend = teacher.tokenizer.backend
-    if openings.is_chat(kind) and backend.chat_template:
-        said = backend.apply_chat_template(
-            [{"role": "user", "content": opening}], tokenize=False, add_generation_prompt=True
-        )
-        ids = backend(said, add_special_tokens=False)["input_ids"]
-        return Prompt(ids, len(ids))
-    ids = teacher.tokenizer.encode(opening).token_ids.tolist() if opening else []
-    return Prompt([separator, *ids], 1)
+    chat, said = openings.is_chat(kind) and bool(backend.chat_template), list(begun)
+    if chat:
+        asked = [[{"role": "user", "content": opening}] for opening in begun]
+        said = cast(list[str], backend.apply_chat_template(asked, tokenize=False, add_generation_prompt=True))
+    found: Any = backend(said, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    return [Prompt(ids, len(ids)) if chat else Prompt([separator, *ids], 1) for ids in found]
 
 
 @torch.inference_mode()
