@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from engine import steps
-from engine.errors import InputError
+from engine.errors import InputError, ParameterError
 from engine.model import LoadedModel
-from tools.distil import rate, student, training
+from tools.distil import objective, rate, student, training
 from tools.distil.config import Recipe, Student
+from tools.distil.objective import Losses
 from tools.distil.shards import Shards
 
 
@@ -84,6 +85,19 @@ def test_another_recipe_does_not_go_on_with_this_run(
     other = replace(recipe, training=replace(recipe.training, learning_rate=1e-3))
     with pytest.raises(InputError, match="another recipe"):
         training.begin(other, teacher, kept, unbroken)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(
+    recipe: Recipe, teacher: LoadedModel, kept: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = training.train_steps(recipe, teacher, kept, tmp_path)
+    for _ in range(8):
+        next(work)
+    broken = Losses(torch.tensor(torch.nan), torch.tensor(1.0))
+    monkeypatch.setattr(objective, "accumulate", lambda *_, **__: broken)
+    with pytest.raises(ParameterError, match="step 10"):
+        steps.run(work)
+    assert training.begin(recipe, teacher, kept, tmp_path).step == 7
 
 
 def test_operations_of_a_token_are_counted_as_by_hand(teacher: LoadedModel) -> None:

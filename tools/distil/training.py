@@ -11,7 +11,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from engine import export
-from engine.errors import InputError
+from engine.errors import InputError, ParameterError
 from engine.model import LoadedModel
 from engine.steps import Progress, Steps
 from tools.distil import files, objective, rate, student
@@ -177,6 +177,11 @@ class _Loop:
             "gradient_norm": norm.item(),
             "learning_rate": learning_rate(training, self.run.step - 1),
         }
+        if not math.isfinite(line["loss"]):
+            raise ParameterError(
+                f"The loss is not a number any more at step {self.run.step:,}. The last checkpoint is as it was; "
+                "lower the learning rate and begin anew."
+            )
         per_second = self._tokens / (perf_counter() - self._since)
         line |= {
             "tokens_per_second": round(per_second, 1),
