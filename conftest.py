@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-collect_ignore_glob = ["tests/e2e/*_app.py"]  # scripts that browser tests serve: importing one would draw it
+collect_ignore = ["tests/e2e/strip_app.py", "tests/e2e/information_app.py"]  # served by tests: importing one would draw it
 
 
 class TogetherScheduling(LoadScopeScheduling):
