@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-collect_ignore = ["tests/e2e/strip_app.py", "tests/e2e/information_app.py"]  # served by tests: importing one would draw it
+# Scripts that browser tests serve: importing one would draw it.
+collect_ignore = ["tests/e2e/strip_app.py", "tests/e2e/information_app.py"]
 
 
 class TogetherScheduling(LoadScopeScheduling):

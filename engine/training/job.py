@@ -1,12 +1,8 @@
 """One training run seen from the server: its process, what it has said so far, and the commands it takes."""
 
-import contextlib
 import json
-import os
 import secrets
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,11 +13,10 @@ from typing import Any, Literal
 from engine.training import records
 from engine.training.config import RANGES, BiasConfig, check_range
 from engine.training.process import Message
+from engine.training.supply import TrainingProcess, send_line
 
 State = Literal["waiting", "starting", "running", "paused", "finishing", "ended", "failed"]
 LIVE: tuple[State, ...] = ("starting", "running", "paused", "finishing")
-
-_WRITING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ class Job:
         self._run: records.TrainingRun | None = None
         self._after: Path | None = None
         self._before: Path | None = None
-        self._process: subprocess.Popen[str] | None = None
+        self._process: TrainingProcess | None = None
         self._discarded = False
 
     def view(self, place: int = 0) -> JobView:
@@ -107,7 +102,7 @@ class Job:
                 before=self._before,
             )
 
-    def begin(self, process: "subprocess.Popen[str]", patience: float, niceness: int) -> None:
+    def begin(self, process: TrainingProcess, patience: float, niceness: int) -> None:
         """Give the job its process, which speaks the protocol of `engine.training.process`."""
         with self._lock:
             self._process = process
@@ -186,7 +181,7 @@ class Job:
         """Whether it has model files."""
         return self._after is not None
 
-    def _listen(self, process: "subprocess.Popen[str]") -> None:
+    def _listen(self, process: TrainingProcess) -> None:
         assert process.stdout is not None  # noqa: S101 - made with a pipe
         for line in process.stdout:
             self._hear(json.loads(line))
@@ -241,28 +236,6 @@ class Job:
         if self._discarded:
             self.forget_model()
         self._on_end()
-
-
-def start_process() -> "subprocess.Popen[str]":
-    """Start a training process; it waits for its 'start'."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "engine.training.process"],
-        cwd=Path(__file__).parents[2],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
-
-
-def send_line(process: "subprocess.Popen[str]", command: Message) -> None:
-    """Write one command to a process, if it still listens."""
-    assert process.stdin is not None  # noqa: S101 - made with a pipe
-    with _WRITING, contextlib.suppress(OSError, ValueError):
-        process.stdin.write(json.dumps(command) + "\n")
-        process.stdin.flush()
 
 
 def _cause_of_death(code: int) -> str:

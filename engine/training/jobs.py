@@ -7,7 +7,6 @@ one is still there.
 import itertools
 import os
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
@@ -18,8 +17,9 @@ import psutil
 
 from engine import paths
 from engine.training.config import BiasConfig
-from engine.training.job import LIVE, Job, JobView, send_line, start_process
+from engine.training.job import LIVE, Job, JobView
 from engine.training.process import NICENESS, PATIENCE_SECONDS
+from engine.training.supply import Supply, best_supply
 
 AT_ONCE = 2
 """Runs at once. Each has one thread at low priority; the models that score texts need the rest of the machine."""
@@ -37,7 +37,7 @@ class TrainingJobs:
     is_present : whether the session of that name is still there
     at_once : runs at once; the rest wait in order
     patience : seconds after which a run ends whose sessions are all gone
-    spare : whether `warm` may keep a process ready, which has done its imports
+    supply : where processes come from; None for the quickest
     niceness : how far the processes step back behind others (POSIX, 0 to 19)
     """
 
@@ -47,15 +47,14 @@ class TrainingJobs:
         *,
         at_once: int = AT_ONCE,
         patience: float = PATIENCE_SECONDS,
-        spare: bool = True,
+        supply: Supply | None = None,
         niceness: int = NICENESS,
     ) -> None:
         self.at_once = at_once
         self._is_present = is_present
         self._patience = patience
-        self._may_spare = spare
         self._niceness = niceness
-        self._spare: subprocess.Popen[str] | None = None
+        self._supply = supply or best_supply()
         self._visitors: dict[str, float] = {}
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()
@@ -93,20 +92,17 @@ class TrainingJobs:
         """
         with self._lock:
             self._visitors[session] = time.monotonic()
-            ready = self._spare is not None and self._spare.poll() is None
-            starting = any(job.state == "starting" for job in self._jobs.values())
-            if self._may_spare and not ready and not starting:
-                self._spare = start_process()
+            if not any(job.state == "starting" for job in self._jobs.values()):
+                self._supply.prepare()
 
     def close(self) -> None:
         """End every process and delete every model."""
         with self._lock:
-            jobs, spare = list(self._jobs.values()), self._spare
-            self._spare, self._may_spare = None, False
+            jobs = list(self._jobs.values())
         for job in jobs:
             job.discard()
-        if spare is not None:
-            spare.terminate()
+        with self._lock:
+            self._supply.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _begin_waiting(self) -> None:
@@ -115,7 +111,7 @@ class TrainingJobs:
             live = sum(job.state in LIVE for job in self._jobs.values())
             waiting = [job for job in self._jobs.values() if job.state == "waiting"]
             for job in waiting[: max(0, self.at_once - live)]:
-                job.begin(self._take_process(), self._patience, self._niceness)
+                job.begin(self._supply.take(), self._patience, self._niceness)
             over = [job for job in self._jobs.values() if job.state in ("ended", "failed")]
             holding = [job for job in over if job.holds_model]
             for job in holding[:-KEPT_MODELS]:
@@ -123,19 +119,13 @@ class TrainingJobs:
             for job in over[:-KEPT_JOBS]:
                 del self._jobs[job.id]
 
-    def _take_process(self) -> "subprocess.Popen[str]":
-        spare, self._spare = self._spare, None
-        if spare is not None and spare.poll() is None:
-            return spare
-        return start_process()
-
     def _watch(self) -> None:
         """Tell every process whose sessions are there that somebody looks; drop waiting runs that nobody waits for."""
         for _ in itertools.count():
             time.sleep(self._patience / BEATS_PER_PATIENCE)
             now = time.monotonic()
             with self._lock:
-                jobs, spare = list(self._jobs.values()), self._spare
+                jobs = list(self._jobs.values())
                 visitors = [name for name, since in self._visitors.items() if now - since < 10 * self._patience]
             for job in jobs:
                 if any(self._is_present(name) for name in tuple(job.watchers)):
@@ -143,8 +133,9 @@ class TrainingJobs:
                     job.send(command="beat")
                 elif job.state == "waiting" and now - job.last_seen > self._patience:
                     job.discard()
-            if spare is not None and any(self._is_present(name) for name in visitors):
-                send_line(spare, {"command": "beat"})
+            if any(self._is_present(name) for name in visitors):
+                with self._lock:
+                    self._supply.beat()
 
 
 def _own_folder() -> Path:

@@ -190,20 +190,23 @@ def train(start: Message, inbox: Inbox, emit: Emit) -> None:
         gate.hold(message)
 
 
-def main() -> None:
-    """Speak the protocol on standard input and output until the run is over."""
-    emit = _emitter()
-    inbox = Inbox(emit, sys.stdin.fileno())
+def prepare() -> None:
+    """Import and read what a run needs, so that a process which has done it starts its run at once."""
     import torch
 
     torch.set_num_threads(1)  # the page and its models need the other cores, and one thread makes a seed exact
-    # Imported and read now, so that a process kept ready starts its run at once.
     from transformers import AutoModelForCausalLM, GPT2LMHeadModel  # noqa: F401
 
     from engine.training import loop, starting  # noqa: F401
 
     starting.gpt2_tokenizer().token_texts([0])
 
+
+def main() -> None:
+    """Speak the protocol on standard input and output until the run is over."""
+    emit = _emitter()
+    inbox = Inbox(emit, 0)
+    prepare()
     emit({"event": "ready"})
     start = inbox.take(None)
     if start is None or start["command"] != "start":

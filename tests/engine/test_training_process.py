@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,9 +18,10 @@ from engine import cli
 from engine.errors import ParameterError
 from engine.training import jobs as jobs_module
 from engine.training.config import BiasConfig
-from engine.training.job import Job, JobView, start_process
+from engine.training.job import Job, JobView
 from engine.training.jobs import TrainingJobs
 from engine.training.process import name_of
+from engine.training.supply import Spare, Template, TrainingProcess, send_line
 
 SMALL = BiasConfig(
     steps=6, layers=1, width=32, batch_size=2, context_length=64, measure_every=6, sample_every=6, device="cpu"
@@ -144,21 +146,6 @@ def test_a_process_killed_from_outside_is_reported_and_the_next_run_starts(jobs:
     assert wait(again, lambda view: not view.active).state == "ended"
 
 
-def test_no_process_is_made_ready_while_a_run_is_starting(
-    jobs: TrainingJobs, wait: Wait, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = []
-    job = jobs.start(LONG, "here")
-    monkeypatch.setattr(jobs_module, "start_process", lambda: made.append(start_process()) or made[-1])
-    jobs.warm("here")
-    assert not made
-    wait(job, lambda view: view.state == "running")
-    jobs.warm("here")
-    assert len(made) == 1
-    job.discard()
-    wait(job, lambda view: not view.active)
-
-
 def test_a_refused_run_says_why(jobs: TrainingJobs, wait: Wait) -> None:
     view = wait(jobs.start(replace(SMALL, start="no-such-model"), "here"), lambda view: not view.active)
     assert view.state == "failed"
@@ -194,7 +181,7 @@ def test_a_change_out_of_range_is_refused(jobs: TrainingJobs) -> None:
 def test_a_run_whose_page_is_gone_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGITSCOPE_CACHE", str(tmp_path))
     present = {"tab"}
-    running = TrainingJobs(lambda name: name in present, at_once=1, patience=2.0, niceness=0, spare=False)
+    running = TrainingJobs(lambda name: name in present, at_once=1, patience=2.0, supply=Spare(), niceness=0)
     try:
         job, behind = running.start(LONG, "tab"), running.start(LONG, "tab")
         end = time.monotonic() + WAIT_SECONDS
@@ -211,28 +198,60 @@ def test_a_run_whose_page_is_gone_ends_by_itself(tmp_path: Path, monkeypatch: py
         running.close()
 
 
-def test_a_process_ends_when_its_parent_is_gone() -> None:
-    """The parent is a Python of its own that starts a training process, says its number and is killed."""
-    code = (
-        "import sys, time; from engine.training.jobs import start_process\n"
-        "print(start_process().pid, flush=True); time.sleep(600)"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    parent.kill()
-    parent.wait()
-    end = time.monotonic() + WAIT_SECONDS
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+def test_processes_end_when_the_server_is_gone() -> None:
+    """The server is a Python of its own that takes two processes, one of which has begun to listen, and is killed."""
+    code = """
+        import time
+        from engine.training.supply import best_supply
+        supply = best_supply()
+        first, second = supply.take(), supply.take()
+        print(first.stdout.readline(), end="", flush=True)
+        time.sleep(600)
+    """
+    server = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    assert json.loads(server.stdout.readline()) == {"event": "ready"}
+    below = psutil.Process(server.pid).children(recursive=True)
+    assert len(below) >= 2
+    server.kill()
+    server.wait()
+    _, alive = psutil.wait_procs(below, timeout=WAIT_SECONDS)
+    assert all(each.status() == psutil.STATUS_ZOMBIE for each in alive)
 
 
 def test_a_process_without_a_start_command_leaves_quietly() -> None:
-    process = start_process()
-    out, _ = process.communicate(json.dumps({"command": "beat", "patience": 1}) + "\n", timeout=WAIT_SECONDS)
-    assert process.returncode == 0
-    assert [json.loads(line)["event"] for line in out.splitlines()] in ([], ["ready"])
+    process = Spare().take()
+    left_quietly(process)
+
+
+def left_quietly(process: TrainingProcess) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    send_line(process, {"command": "beat", "patience": 1})
+    process.stdin.close()
+    assert [json.loads(line)["event"] for line in process.stdout] in ([], ["ready"])
+    assert process.wait() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks only on Linux; see engine/training/supply.py")
+def test_a_template_that_is_killed_is_replaced_and_its_processes_are_told_dead() -> None:
+    processes = Template()
+    before = {each.pid for each in psutil.Process().children()}
+    first = processes.take()
+    assert first.stdout is not None
+    assert "ready" in first.stdout.readline()
+    (template,) = [each for each in psutil.Process().children() if each.pid not in before]
+    assert template.num_threads() == 1  # nothing is held by a thread that a fork would lack
+    template.kill()
+    assert first.wait() == -signal.SIGKILL
+    left_quietly(processes.take())
+    second = processes.take()
+    assert second.stdout is not None
+    assert "ready" in second.stdout.readline()
+    assert second.pid is not None
+    os.kill(second.pid, signal.SIGKILL)
+    assert second.wait() == -signal.SIGKILL
+    processes.close()
 
 
 def test_the_trained_models_name_says_what_it_likes() -> None:
