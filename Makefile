@@ -17,10 +17,10 @@ run: $(VENV)/.installed  ## install what is missing, fetch the embedded model, s
 	@exec $(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
 test: $(VENV)/.installed-dev  ## install what the tests need and run them all (ARGS="-k heatmap" for some)
-	@$(MAKE) --no-print-directory --jobs 2 model check
+	@$(MAKE) --no-print-directory model
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
-check: $(VENV)/.installed-dev  ## lint, format and type checks only
+check: $(VENV)/.installed-dev  ## lint, format and type checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
