@@ -2,11 +2,11 @@
 
     python benchmarks/app.py [--rounds 15]
 
-Needs chromium (CHROMIUM names it, default /usr/bin/chromium) and the embedded model. Medians over the rounds. Times
-are taken inside the page: first paint from the start of the navigation, in a browser profile of its own, to the last
-token drawn; a click from the click to the last token drawn. The texts clicked are scored already, so that none of it
-is the model's. Throughput is counted over texts that nobody has scored yet, by people who speak to the server as a
-browser does but draw nothing: eight browsers on the machine of the server would take its processor from it.
+Needs the embedded model and a browser (CHROMIUM names it; default Debian's headless shell, else chromium). Medians over
+the rounds. Times are taken inside the page: first paint from the start of the navigation, in a browser profile of its
+own, to the last token drawn; a click from the click to the last token drawn. The texts clicked are scored already, so
+that none of it is the model's. Throughput is counted over texts that nobody has scored yet, by people who speak to the
+server as a browser does but draw nothing: eight browsers on the machine of the server would take its processor from it.
 """
 
 import argparse
@@ -188,7 +188,7 @@ def main() -> None:
             results["texts_a_second"] = {"one": round(one, 3), "eight": round(eight, 3)}
             results["throughput_of_eight_over_one"] = round(eight / one, 2)
             results["memory_growth_mb_of_eight"] = round(growth / 1e6)
-            results["copies"] = 1 + int(growth // WEIGHTS_BYTES)
+            results["copies"] = 1 + int(max(0, growth) // WEIGHTS_BYTES)
             browser.close()
     common.write_results("app", results)
 
