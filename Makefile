@@ -12,8 +12,7 @@ TORCH_INDEX ?=
 help:           ## list the commands
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-run: $(VENV)/.installed  ## install what is missing, fetch the embedded model, serve on http://127.0.0.1:8501
-	@$(MAKE) --no-print-directory model
+run: model  ## install what is missing, fetch the embedded model, serve on http://127.0.0.1:8501
 	@exec $(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
 test: $(VENV)/.installed-dev  ## install what the tests need and run them all (ARGS="-k heatmap" for some)

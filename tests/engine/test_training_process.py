@@ -198,6 +198,29 @@ def test_a_run_whose_page_is_gone_ends_by_itself(tmp_path: Path, monkeypatch: py
         running.close()
 
 
+def test_no_process_is_made_ready_while_a_run_is_starting(
+    wait: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGITSCOPE_CACHE", str(tmp_path))
+    made = []
+
+    class Noting(Spare):
+        def prepare(self) -> None:
+            made.append("prepared")
+            super().prepare()
+
+    running = TrainingJobs(lambda name: True, at_once=1, supply=Noting())
+    job = running.start(LONG, "tab")  # which takes one; its imports take seconds
+    running.warm("tab")
+    assert made == ["prepared"]
+    assert running.view(job).state == "starting"
+    job.discard()
+    wait(job, lambda view: not view.active)
+    running.warm("tab")
+    assert made == ["prepared"] * 2
+    running.close()
+
+
 def test_processes_end_when_the_server_is_gone() -> None:
     """The server is a Python of its own that takes two processes, one of which has begun to listen, and is killed."""
     code = """

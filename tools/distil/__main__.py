@@ -1,6 +1,7 @@
 """The command line: `python -m tools.distil STAGE --config FILE --out DIR`. Every stage goes on where it stopped."""
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -9,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine import steps
 from engine.errors import EngineError, InputError
 from engine.loading import load_model
 from engine.model import LoadedModel
-from engine.steps import Steps
+from engine.steps import Progress, Steps
 from tools.distil import config, evaluation, goals, sampling, student, training
 from tools.distil import export as exporting
 from tools.distil.card import Facts
@@ -39,8 +41,8 @@ class Workshop:
     deadline: float
     anyway: bool = False
 
-    def drive(self, steps: Steps[T]) -> T:
-        """Run `steps` to the end, saying on stderr how far it is.
+    def drive(self, work: Steps[T]) -> T:
+        """Run `work` to the end, saying on stderr how far it is.
 
         Raises
         ------
@@ -48,20 +50,19 @@ class Workshop:
             At the first step after the deadline.
         """
         said = 0.0
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
+
+        def look(progress: Progress) -> None:
+            nonlocal said
             now = time.monotonic()
             if now - said > _SAY_EVERY_SECONDS:
                 said = now
                 total = "" if progress.total is None else f" of {progress.total:,} {progress.unit}"
                 sys.stderr.write(f"{progress.message}: {progress.done:,}{total}\n")
             if now >= self.deadline:
-                steps.close()
                 raise OutOfTime
+
+        with contextlib.closing(work):
+            return steps.run(work, look)
 
     def sample(self) -> None:
         """Stage 1: the teacher writes."""

@@ -67,18 +67,12 @@ def accumulate(
         Whether the student computes in bfloat16 (its weights stay as they are).
     """
     inputs, targets = windows[:, :-1], windows[:, 1:].flatten()
-    with _precision(teacher.device, autocast):
-        hidden = student.transformer(input_ids=inputs, use_cache=False).last_hidden_state.flatten(0, 1)
-    taught = teacher.hidden_states(inputs).flatten(0, 1)
+    taught, hidden = _hidden(teacher, student, inputs, autocast)
     at_head = hidden.detach().requires_grad_()
     kl, cross_entropy = torch.zeros(2, device=teacher.device)
     for start in range(0, len(targets), chunk):
         part = slice(start, start + chunk)
-        with torch.no_grad():
-            log_p = torch.log_softmax(teacher.logits(taught[part]).float(), dim=-1)
-        with _precision(teacher.device, autocast):
-            logits = student.lm_head(at_head[part])
-        log_q = torch.log_softmax(logits.float(), dim=-1)
+        log_p, log_q = _log_probs(teacher, student, taught[part], at_head[part], autocast)
         losses = Losses(
             F.kl_div(log_q, log_p, reduction="sum", log_target=True) / len(targets),  # D(p || q), in torch's order
             F.nll_loss(log_q, targets[part], reduction="sum") / len(targets),
@@ -103,15 +97,10 @@ def agreement(
     columns: dict[str, list[torch.Tensor]] = {"kl": [], "teacher": [], "student": [], "same": []}
     for some in windows.split(batch):
         inputs, targets = some[:, :-1], some[:, 1:].flatten()
-        taught = teacher.hidden_states(inputs).flatten(0, 1)
-        with _precision(teacher.device, autocast):
-            hidden = student.transformer(input_ids=inputs, use_cache=False).last_hidden_state.flatten(0, 1)
+        taught, hidden = _hidden(teacher, student, inputs, autocast)
         for start in range(0, len(targets), chunk):
             part = slice(start, start + chunk)
-            log_p = torch.log_softmax(teacher.logits(taught[part]).float(), dim=-1)
-            with _precision(teacher.device, autocast):
-                logits = student.lm_head(hidden[part])
-            log_q = torch.log_softmax(logits.float(), dim=-1)
+            log_p, log_q = _log_probs(teacher, student, taught[part], hidden[part], autocast)
             columns["kl"].append(exact_kl_to(log_p, log_q))
             columns["teacher"].append(log_p.gather(1, targets[part, None])[:, 0])
             columns["student"].append(log_q.gather(1, targets[part, None])[:, 0])
@@ -127,6 +116,29 @@ def _summary(columns: dict[str, npt.NDArray[np.float64]]) -> Agreement:
         correlation=correlations(columns["teacher"], columns["student"])[0],
         same_top1=float(columns["same"].mean()),
     )
+
+
+def _hidden(
+    teacher: LoadedModel, student: GPT2LMHeadModel, inputs: torch.Tensor, autocast: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(b, n) ids -> each model's last hidden states, (b n, its width)."""
+    taught = teacher.hidden_states(inputs).flatten(0, 1)
+    with _precision(teacher.device, autocast):
+        hidden = student.transformer(input_ids=inputs, use_cache=False).last_hidden_state.flatten(0, 1)
+    return taught, hidden
+
+
+def _log_probs(
+    teacher: LoadedModel, student: GPT2LMHeadModel, taught: torch.Tensor, hidden: torch.Tensor, autocast: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden states of some positions -> each model's log-probabilities there, (positions, V); the student's can be
+    differentiated.
+    """
+    with torch.no_grad():
+        log_p = torch.log_softmax(teacher.logits(taught).float(), dim=-1)
+    with _precision(teacher.device, autocast):
+        logits = student.lm_head(hidden)
+    return log_p, torch.log_softmax(logits.float(), dim=-1)
 
 
 def _precision(device: torch.device, autocast: bool) -> AbstractContextManager[object]:
