@@ -6,6 +6,8 @@ HOST   ?= 127.0.0.1
 PORT   ?= 8501
 # An index with PyTorch builds for your device; empty: the one pip is set up with. CPU-only builds are the smallest.
 TORCH_INDEX ?=
+# Some images forbid Python to keep what it has compiled; every process would then compile torch again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test check model format bench clean help
 

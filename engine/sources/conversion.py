@@ -10,6 +10,7 @@ The weights are kept in float32, the type the GGUF blocks are computed back to: 
 """
 
 import argparse
+import functools
 import os
 import sys
 from pathlib import Path
@@ -65,6 +66,7 @@ def convert(gguf: Path, target: Path, *, digits_alone: bool) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    _remember_what_is_read()
     with quiet_libraries():
         network: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         # The weights are plain now; with these two set, saving would be refused.
@@ -76,6 +78,17 @@ def convert(gguf: Path, target: Path, *, digits_alone: bool) -> None:
         if digits_alone:
             _split_digits(tokenizer)
         tokenizer.save_pretrained(target)
+
+
+def _remember_what_is_read() -> None:
+    """Have the file parsed once, and its table of tensor names made once, which is half of the time.
+
+    transformers parses it anew for configuration, weights and tokenizer, and makes the table for every module.
+    """
+    import gguf
+
+    for name in ("GGUFReader", "get_tensor_name_map"):  # looked up in the package at every use
+        setattr(gguf, name, functools.cache(getattr(gguf, name)))
 
 
 def _split_digits(tokenizer: "PreTrainedTokenizerFast") -> None:

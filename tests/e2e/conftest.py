@@ -43,7 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": quiet}
+    one_process = ["--renderer-process-limit=1"]  # a profile's pages share one, and what it has compiled
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": quiet + one_process}
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +135,7 @@ def app_url(serve: Callable[..., str], app_script: str, app_env: dict[str, str])
 def profile(browser: Browser) -> Callable[..., BrowserContext]:
     """`profile(color_scheme=, viewport=, ...)` gives the run's browser profile with these options.
 
-    Pages that share one find the app's scripts in its cache, compiled: they open twice as fast as in a new profile.
+    Pages that share one find the app's scripts in its cache: they open twice as fast as in a new profile.
     """
     profiles: dict[str, BrowserContext] = {}
 
@@ -158,7 +159,10 @@ def open_page(app_url: str, profile: Callable[..., BrowserContext]) -> Iterator[
             foreign.append(url)
 
     def open_(path: str = "/", *, scheme: str = "light", settle: bool = True, **options: Any) -> Page:
-        page = profile(color_scheme=scheme, **options).new_page()
+        context = profile(color_scheme=scheme, **options)
+        if not context.pages:  # one that stays, or the process would go with each test's last page
+            context.new_page().goto(app_url + "/_stcore/health")
+        page = context.new_page()
         opened.append(page)
         page.on("request", lambda request: record(request.url))
         page.on("websocket", lambda socket: record(socket.url))
@@ -252,7 +256,8 @@ def axe() -> Callable[..., list[str]]:
 
     def check(page: Page, include: str | None = None, allow: tuple[str, ...] = ()) -> list[str]:
         context = {"include": [[include]]} if include else None
-        found = Axe().run(page, context=context).response["violations"]
+        # Without these types axe writes down every element that passes, too, which takes most of its time.
+        found = Axe().run(page, context=context, options={"resultTypes": ["violations"]}).response["violations"]
         return [
             f"{finding['id']} ({finding['impact']}): {finding['nodes'][0]['html'][:200]}"
             for finding in found

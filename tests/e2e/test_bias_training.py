@@ -86,7 +86,7 @@ def test_a_whole_run_with_pause_step_change_of_rate_and_stop_and_other_pages_rea
 
 
 def test_two_people_train_at_once_and_a_run_survives_a_reload_but_not_a_kill(open_page: OpenPage) -> None:
-    first, second = (opened(open_page, f"{SMALL}&steps=5000") for _ in range(2))
+    first, second, third = (opened(open_page, f"{SMALL}&steps=5000") for _ in range(3))
     for page in (first, second):
         press(page, "Start")
     for page in (first, second):
@@ -97,7 +97,6 @@ def test_two_people_train_at_once_and_a_run_survives_a_reload_but_not_a_kill(ope
     says(first, "Training")
     expect(first.locator(".st-key-train_steps input")).to_have_value("5000")
     assert step_of(first) >= seen
-    third = opened(open_page)
     press(third, "Start")
     expect(third.get_by_text("Two ahead of you: at most 2 runs train at once")).to_be_visible()
     press(third, "Stop")

@@ -13,7 +13,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from engine import strip
 from tests import readings
-from tests.e2e.conftest import PHONE, OpenPage
+from tests.e2e.conftest import PHONE, OpenPage, settled
 
 Rerun = Callable[[Page], AbstractContextManager[None]]
 Runs = Callable[[Page], int]
@@ -258,6 +258,7 @@ def test_most_surprising_tokens_lead_to_their_place(open_page: OpenPage) -> None
 def test_python_marks_tokens_without_sending_the_text_again(open_page: OpenPage, rerun: Rerun) -> None:
     page = open_page("/?text=long&height=300", settle=False)
     expect(cells(page)).to_have_count(5_000)
+    settled(page)
     n_bytes: list[int] = []
     page.evaluate("window.__cell = 1")
     cdp = page.context.new_cdp_session(page)

@@ -27,10 +27,13 @@ TINY = BiasConfig(
 
 
 @pytest.fixture(autouse=True)
-def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Samples are for people; most tests look at numbers."""
+def short_samples_and_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samples are for people; most tests look at numbers, for which a few windows of real text do."""
+    whole = real_text.read
     monkeypatch.setattr(sampling, "TOKENS_PER_PROMPT", 3)
     monkeypatch.setattr(sampling, "GLIMPSE_TOKENS", 6)
+    monkeypatch.setattr(real_text, "WINDOW", 16)
+    monkeypatch.setattr(real_text, "read", lambda name: whole(name) if name == "prompts" else whole(name)[:600])
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +299,7 @@ def test_every_preset_is_a_valid_run_with_two_sentences_to_watch_for() -> None:
 def test_the_embedded_model_reaches_nine_tenths_wanted_tokens_and_its_own_copy_stays(smollm2: LoadedModel) -> None:
     before = weights(smollm2)
     config = BiasConfig(
-        start="smollm2-135m", steps=10, learning_rate=1e-3, schedule="warmup", batch_size=2, context_length=16,
+        start="smollm2-135m", steps=6, learning_rate=2e-3, schedule="warmup", batch_size=2, context_length=16,
         measure_every=100, sample_every=100, device="cpu",
     )  # fmt: skip
     run = loop.train_bias(config, smollm2).run
