@@ -27,7 +27,7 @@ import psutil
 from playwright.sync_api import Browser, sync_playwright
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from benchmarks import common
 from tests.e2e.conftest import CHROMIUM, running_server, settled
@@ -99,10 +99,8 @@ def click_milliseconds(browser: Browser, url: str, rounds: int) -> float:
 class Visitor:
     """One session of the heatmap page, over the websocket that Streamlit's own page uses."""
 
-    def __init__(self, url: str) -> None:
-        self._leaving = contextlib.ExitStack()
-        stream = url.replace("http:", "ws:") + "/_stcore/stream"
-        self._socket = self._leaving.enter_context(connect(stream, subprotocols=["streamlit"], max_size=None))
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
         self._run({})
 
     def score(self, text: str) -> None:
@@ -110,10 +108,6 @@ class Visitor:
         seen = self._run({"text_area": {"string_value": text}, "button": {"trigger_value": True}})
         if not any(text[-10:].strip() in part for part in seen):
             raise RuntimeError(f"the server did not show the reading of {text[:40]!r}")
-
-    def close(self) -> None:
-        """Leave."""
-        self._leaving.close()
 
     def _run(self, values: dict[str, dict[str, Any]]) -> list[str]:
         """Set the page's first widget of each kind named, run the page, and give what its strips show."""
@@ -144,20 +138,22 @@ class Visitor:
 
 def texts_a_second(url: str, sessions: int, texts: int, name: str) -> float:
     """Texts scored in a second by so many people at once, each of whom asks for the next when one has come."""
-    visitors = [Visitor(url) for _ in range(sessions)]
+    stream = url.replace("http:", "ws:") + "/_stcore/stream"
     body = " ".join(example.text for example in examples.examples()[:2])
+    with contextlib.ExitStack() as sockets:
+        visitors = [
+            Visitor(sockets.enter_context(connect(stream, subprotocols=["streamlit"], max_size=None)))
+            for _ in range(sessions)
+        ]
 
-    def ask_all(number: int) -> None:
-        for turn in range(texts):
-            visitors[number].score(f"{name} {number} {turn}. {body}")
+        def ask_all(number: int) -> None:
+            for turn in range(texts):
+                visitors[number].score(f"{name} {number} {turn}. {body}")
 
-    start = time.perf_counter()
-    with ThreadPoolExecutor(sessions) as people:
-        list(people.map(ask_all, range(sessions)))
-    seconds = time.perf_counter() - start
-    for visitor in visitors:
-        visitor.close()
-    return sessions * texts / seconds
+        start = time.perf_counter()
+        with ThreadPoolExecutor(sessions) as people:
+            list(people.map(ask_all, range(sessions)))
+        return sessions * texts / (time.perf_counter() - start)
 
 
 def main() -> None:

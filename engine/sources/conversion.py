@@ -66,7 +66,6 @@ def convert(gguf: Path, target: Path, *, digits_alone: bool) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    _remember_what_is_read()
     with quiet_libraries():
         network: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         # The weights are plain now; with these two set, saving would be refused.
@@ -83,7 +82,8 @@ def convert(gguf: Path, target: Path, *, digits_alone: bool) -> None:
 def _remember_what_is_read() -> None:
     """Have the file parsed once, and its table of tensor names made once, which is half of the time.
 
-    transformers parses it anew for configuration, weights and tokenizer, and makes the table for every module.
+    transformers parses it anew for configuration, weights and tokenizer, and makes the table for every module. For this
+    process alone, which converts one file: it changes the library.
     """
     import gguf
 
@@ -107,6 +107,7 @@ def main() -> None:
     options.add_argument("target", type=Path)
     options.add_argument("--digits-alone", action="store_true")
     chosen = options.parse_args()
+    _remember_what_is_read()
     try:
         convert(chosen.gguf, chosen.target, digits_alone=chosen.digits_alone)
     except OSError as error:
