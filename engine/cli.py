@@ -154,7 +154,7 @@ def _compare(options: argparse.Namespace) -> str:
 def _scoring_arguments(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "top_k": options.top_k,
-        "prepend_bos": options.bos,
+        "bos": "on" if options.bos else "auto",
         "window": options.window,
         "stride": options.stride,
     }

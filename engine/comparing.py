@@ -1,17 +1,23 @@
 """Two models on one text: how much better either predicts each piece, and how far their distributions are apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 
-from engine import alignment, divergences, head, scoring, steps
+from engine import alignment, divergences, head, opening, scoring, steps
 from engine.errors import ParameterError
 from engine.model import ScoringModel
+from engine.opening import Bos
 from engine.results import FloatArray, ModelComparison, TextScores
+from engine.scoring import ReadingSettings
 from engine.steps import Progress, Steps
 from engine.tokens import Encoding
+
+_Pieces = Iterator[tuple[torch.Tensor, torch.Tensor]]
+"""Hidden states (C, width) and the (C,) token ids they predict, piece by piece."""
 
 
 def compare_models(
@@ -20,9 +26,11 @@ def compare_models(
     text: str,
     *,
     top_k: int = 10,
-    prepend_bos: bool = False,
+    bos: Bos = "auto",
     window: int | None = None,
     stride: int | None = None,
+    special_tokens: bool = False,
+    prepend_bos: bool | None = None,
     n_changed: int = 5,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> ModelComparison:
@@ -32,7 +40,15 @@ def compare_models(
         Called with a `Progress` after each chunk.
     """
     work = compare_models_steps(
-        a, b, text, top_k=top_k, prepend_bos=prepend_bos, window=window, stride=stride, n_changed=n_changed
+        a,
+        b,
+        text,
+        top_k=top_k,
+        bos=opening.choice(bos, prepend_bos),
+        window=window,
+        stride=stride,
+        special_tokens=special_tokens,
+        n_changed=n_changed,
     )
     return steps.run(work, on_progress)
 
@@ -43,9 +59,11 @@ def compare_models_steps(
     text: str,
     *,
     top_k: int = 10,
-    prepend_bos: bool = False,
+    bos: Bos = "auto",
     window: int | None = None,
     stride: int | None = None,
+    special_tokens: bool = False,
+    prepend_bos: bool | None = None,
     n_changed: int = 5,
     encoding: Encoding | None = None,
 ) -> Steps[ModelComparison]:
@@ -60,8 +78,9 @@ def compare_models_steps(
     a, b
         The two models; a is the reference. They may be on different devices.
     text
-        As in `engine.scoring.score_text_steps`, like `top_k`, `prepend_bos`, `window` and `stride`, which hold for
-        both models. With one vocabulary the window is by default the shorter of the two context lengths.
+        As in `engine.scoring.score_text_steps`, like `top_k`, `bos`, `window`, `stride` and `special_tokens`, which
+        hold for both models; with bos='auto' each opens as it must. With one vocabulary the window is by default the
+        shorter of the two context lengths.
     n_changed
         Tokens to keep at each position whose probability differs most between the models.
     encoding
@@ -75,15 +94,15 @@ def compare_models_steps(
     shared = a.tokenizer.vocabulary_id == b.tokenizer.vocabulary_id
     if shared and window is None:
         window = min(a.context_length, b.context_length)
-    settings: dict[str, Any] = {"top_k": top_k, "prepend_bos": prepend_bos, "window": window, "stride": stride}
+    settings = ReadingSettings(top_k, opening.choice(bos, prepend_bos), window, stride, special_tokens)
     if shared and a.vocab_size == b.vocab_size:
         if not 0 <= n_changed <= a.vocab_size:
             raise ParameterError(f"n_changed is {n_changed:,}; it must be 0 to {a.vocab_size:,}.")
-        return (yield from _in_step(a, b, text, {**settings, "encoding": encoding}, n_changed))
+        return (yield from _in_step(a, b, text, settings, encoding, n_changed))
     encoding = encoding if shared else None
-    scores_a = yield from scoring.score_text_steps(a, text, **settings, encoding=encoding)
+    scores_a = yield from scoring.score_text_steps(a, text, **asdict(settings), encoding=encoding)
     encoding = Encoding(scores_a.token_ids, scores_a.spans) if shared else None
-    scores_b = yield from scoring.score_text_steps(b, text, **settings, encoding=encoding)
+    scores_b = yield from scoring.score_text_steps(b, text, **asdict(settings), encoding=encoding)
     return _comparison(scores_a, scores_b, shared, _reason(a, b, shared), {})
 
 
@@ -150,20 +169,23 @@ class _Walk:
 
 
 def _in_step(
-    a: ScoringModel, b: ScoringModel, text: str, settings: dict[str, Any], n_changed: int
+    a: ScoringModel,
+    b: ScoringModel,
+    text: str,
+    settings: ReadingSettings,
+    encoding: Encoding | None,
+    n_changed: int,
 ) -> Steps[ModelComparison]:
     """Both models over the same tokens, window by window and chunk by chunk."""
     message = f"Comparing {a.title} and {b.title}"
     yield Progress(message, unit="tokens")
-    reading_a = scoring.prepare(a, text, **settings)
-    reading_b = scoring.prepare(b, text, **{**settings, "encoding": reading_a.encoding})
-    walk = _Walk(a, b, settings["top_k"], n_changed)
+    reading_a, reading_b = scoring.prepare((a, b), text, settings, encoding)
+    walk = _Walk(a, b, settings.top_k, n_changed)
     for part in reading_a.windows:
         done = part.first
-        pieces_b = scoring.hidden_and_targets(b, reading_b, part)
-        for hidden_a, targets in scoring.hidden_and_targets(a, reading_a, part):
+        pieces = (scoring.hidden_and_targets(model, own, part) for model, own in ((a, reading_a), (b, reading_b)))
+        for hidden_a, hidden_b, targets in _paired(*pieces):
             yield Progress(message, done, reading_a.n, "tokens")
-            hidden_b, _ = next(pieces_b)
             for chunk in head.chunks(a.vocab_size, hidden_a):
                 yield Progress(message, done + chunk.start, reading_a.n, "tokens")
                 walk.take(hidden_a[chunk], hidden_b[chunk], targets[chunk])
@@ -171,6 +193,19 @@ def _in_step(
     scores_a = scoring.text_scores(a, text, reading_a, walk.readings_a)
     scores_b = scoring.text_scores(b, text, reading_b, walk.readings_b)
     return _comparison(scores_a, scores_b, True, None, _columns(a, reading_a, walk.apart, n_changed))
+
+
+def _paired(pieces_a: _Pieces, pieces_b: _Pieces) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Both models' hidden states of the same tokens, and these. Openings of unlike length shift one's pieces."""
+    held = torch.empty(0)
+    for hidden_a, targets in pieces_a:
+        taken = 0
+        while taken < len(targets):
+            while not len(held):
+                held, _ = next(pieces_b)
+            part = slice(taken, taken + len(held))
+            yield hidden_a[part], held[: len(targets) - taken], targets[part]
+            taken, held = min(part.stop, len(targets)), held[len(targets) - taken :]
 
 
 def _columns(

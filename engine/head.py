@@ -2,7 +2,7 @@
 
 A text of n tokens has n x V logits: a gigabyte for a thousand tokens, once log-probabilities, sorted ranks and
 entropies are made from them. Here the head runs over a chunk of positions, and every number is taken from that chunk
-while it is in the processor's cache. All of it is exact, in float32 whatever the weights' dtype.
+while it is in the processor's cache. All of it is in float32 whatever the weights' dtype, the head included.
 
 This module does not know about texts, windows or tokenizers.
 """
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import torch
 
 from engine.model import ScoringModel
+from engine.network import LOWEST_LOGIT
 
 # Columns are dealt into blocks of this size; the k largest values lie in the k blocks with the largest maxima.
 # Near sqrt(V / k) both stages of the search are short; see benchmarks/scoring.py.
 _BLOCK = 64
 # Logits of the padding columns: small enough that exp gives 0, finite so that 0 times it is 0.
-_FLOOR = -1e30
+_FLOOR = LOWEST_LOGIT
 # Bytes for one chunk's logits in float32 and for one workspace buffer. A processor's matrix product wants some
 # hundred rows, while the passes after it are fastest on rows that stay in its cache; a GPU wants large chunks for both.
 _CPU_HEAD_BYTES, _CPU_ROW_BYTES = 48 << 20, 4 << 20
@@ -32,6 +33,7 @@ class Readings:
 
     log_probs: torch.Tensor
     ranks: torch.Tensor
+    ties: torch.Tensor
     entropies: torch.Tensor
     top_ids: torch.Tensor
     top_log_probs: torch.Tensor
@@ -89,6 +91,8 @@ class Workspace:
         # Ones in float32, exact below 2**24: summing booleans would first turn them into int64, eight times slower.
         larger = torch.gt(values, target_logits, out=self._scratch[: len(logits)])
         ranks = larger.sum(1).long() + 1
+        equal = torch.eq(values, target_logits, out=self._scratch[: len(logits)])
+        ties = equal.sum(1).long() - 1
         top_values, top_ids = largest(values, top_k, self.blocks)
         maxima = top_values[:, :1] if top_k else values.amax(1, keepdim=True)
         values.sub_(maxima)
@@ -101,6 +105,7 @@ class Workspace:
         return Readings(
             log_probs=(target_logits - maxima - log_totals)[:, 0],
             ranks=ranks,
+            ties=ties,
             entropies=entropies[:, 0].clamp_(min=0.0),  # rounding, where one token has all the probability
             top_ids=top_ids,
             top_log_probs=top_values - maxima - log_totals,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from engine import footprint, hardware, registry, sources
+from engine import checkpoint, footprint, hardware, proofs, registry, sources
 from engine.errors import (
     EngineError,
     MemoryBudgetError,
@@ -22,7 +22,7 @@ from engine.errors import (
 from engine.model import LoadedModel, Precision
 from engine.quiet import quiet_libraries, quieten_casts
 from engine.registry import ModelSpec
-from engine.sources.kinds import Scratch
+from engine.sources.kinds import LocalPath, Scratch
 from engine.steps import Progress, Steps, run
 from engine.tokens import TextTokenizer
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_PROBE_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 5e-2, "nf4": 5e-2}
-"""Largest difference between the network's logits and ours, as a share of their spread."""
 
 
 def load_model(name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> LoadedModel:
@@ -54,15 +52,15 @@ def load_model(name: str | ModelSpec, precision: str = "auto", device: str = "au
 def load_model_steps(name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> Steps[LoadedModel]:
     """`load_model`, step by step."""
     spec = registry.resolve(name) if isinstance(name, str) else name
-    choice = hardware.choose(precision, device)
     path = yield from _path_of(spec)
+    choice = checkpoint.choose(spec, path, precision, device)
     yield Progress(f"Loading {spec.title} in {choice.precision}", 0, 2)
     with quiet_libraries():
         tokenizer = _load_tokenizer(spec, path)
         network = _load_network(spec, path, choice.precision, choice.device)
     model = LoadedModel(
         spec=spec,
-        precision=choice.precision,
+        precision=checkpoint.precision_of(network, spec.title),
         device=choice.device,
         network=network,
         tokenizer=TextTokenizer(tokenizer),
@@ -122,7 +120,7 @@ def _load_network(spec: ModelSpec, path: Path, precision: Precision, device: tor
             use_safetensors=True,
             output_loading_info=True,
             device_map={"": device},
-            **_precision_arguments(precision, device),
+            **_precision_arguments(precision, device, stored=checkpoint.stored_precision(path) is not None),
         )
     except EngineError:
         raise
@@ -131,14 +129,14 @@ def _load_network(spec: ModelSpec, path: Path, precision: Precision, device: tor
     if missing := len(info["missing_keys"]) + len(info["mismatched_keys"]):
         raise ModelFilesError(
             f"{missing} weights of {spec.title} are missing from its files, so it is no whole causal language model. "
-            "Fetch it again, or choose a model of the kind 'text generation'."
+            f"{_again(spec, path)}, or choose a model of the kind 'text generation'."
         )
     loaded: PreTrainedModel = network.eval().requires_grad_(False)
     return loaded
 
 
-def _precision_arguments(precision: Precision, device: torch.device) -> dict[str, Any]:
-    """What transformers must be told for a precision."""
+def _precision_arguments(precision: Precision, device: torch.device, *, stored: bool) -> dict[str, Any]:
+    """What transformers must be told for a precision; of weights stored so, their own configuration tells the rest."""
     if precision in _DTYPES:
         return {"dtype": _DTYPES[precision]}
     try:
@@ -153,6 +151,9 @@ def _precision_arguments(precision: Precision, device: torch.device) -> dict[str
     dtype = _unquantised_dtype(device)
     if precision == "int8":
         quieten_casts()
+    if stored:
+        return {"dtype": dtype}
+    if precision == "int8":
         return {"dtype": dtype, "quantization_config": make(load_in_8bit=True)}
     config = make(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
     return {"dtype": dtype, "quantization_config": config}
@@ -181,12 +182,23 @@ def _load_failure(spec: ModelSpec, path: Path, precision: Precision, error: Exce
             f"{spec.title} is of the kind {_model_type(path)!r}, which is no causal language model known here. "
             "Choose a model of the kind 'text generation'."
         )
+    if method := checkpoint.quantisation(path).get("quant_method"):
+        return UnsupportedModelError(
+            f"{spec.title} was stored in the form {str(method)[:40]!r}, which cannot be read here "
+            f"({_first_line(error)}). Choose the model it was made from, or one stored by bitsandbytes."
+        )
     if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":
         return ModelFilesError(
-            f"The files of {spec.title} are damaged or incomplete ({_first_line(error)}). "
-            f"Delete the directory {path} and fetch it again."
+            f"The files of {spec.title} are damaged or incomplete ({_first_line(error)}). {_again(spec, path)}."
         )
     return UnsupportedModelError(f"{spec.title} cannot be loaded ({_first_line(error)}). Choose another model.")
+
+
+def _again(spec: ModelSpec, path: Path) -> str:
+    """How whole files can be had again: one's own are never to be deleted or fetched."""
+    if isinstance(spec.source, LocalPath):
+        return "Copy them once more from where you have them"
+    return f"Delete {path}, which holds only what was fetched, and run `python -m engine fetch {spec.name}`"
 
 
 def _model_type(path: Path) -> str:
@@ -201,16 +213,15 @@ def _first_line(error: Exception) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-@torch.inference_mode()
 def check(model: LoadedModel) -> None:
     """Check on a few tokens that the model is causal and that `model.logits` gives what the network itself gives.
 
     Raises
     ------
     ModelFilesError
-        Where it computes NaN or infinity.
+        It computes NaN or infinity.
     UnsupportedModelError
-        Where it is not causal, or its head does something this program does not do.
+        It is not causal, its head does something this program does not do, or it cannot be asked at all.
     """
     known = model.tokenizer.backend.vocab_size
     if known > model.vocab_size:
@@ -218,16 +229,32 @@ def check(model: LoadedModel) -> None:
             f"The tokenizer of {model.spec.title} knows {known:,} tokens and the network {model.vocab_size:,}: "
             "they do not belong together."
         )
-    last = known - 1
-    ids = torch.tensor([[0, 1, 2], [0, 1, last]], device=model.device)  # the two rows differ in the last token only
-    ours = model.logits(model.hidden_states(ids)).float()
+    try:
+        _check_logits(model, last=known - 1)
+    except EngineError:
+        raise
+    except Exception as error:  # a foreign network's own code can fail in any way
+        raise UnsupportedModelError(
+            f"{model.spec.title} fails on a text of three tokens ({_first_line(error)}). Choose another model."
+        ) from error
+
+
+@torch.inference_mode()
+def _check_logits(model: LoadedModel, last: int) -> None:
+    """`check` on two rows that differ in their last token only, which in one of them is `last`."""
+    ids = torch.tensor([[0, 1, 2], [0, 1, last]], device=model.device)
     own = model.network(input_ids=ids, use_cache=False).logits.float()
-    if not torch.isfinite(own).all():
+    # Minus infinity on ids that only pad the vocabulary is a mask.
+    if not torch.isfinite(own[..., : last + 1]).all() or torch.isnan(own).any() or (own == torch.inf).any():
         raise ModelFilesError(
             f"{model.title} computes values that are not numbers. Its files are damaged, or it needs float32."
         )
-    tolerance = _PROBE_TOLERANCE[model.precision] * own.std().item()
-    if (own[0, :2] - own[1, :2]).abs().max().item() > tolerance:
+    tolerance = proofs.TOLERANCE[model.precision]
+    if not proofs.alike(own[0, :2], own[1, :2], tolerance):
         raise UnsupportedModelError(f"{model.spec.title} reads ahead, so it is not a causal language model.")
-    if (ours - own).abs().max().item() > tolerance:
+    try:
+        known = proofs.alike(model.logits(model.hidden_states(ids)), own, tolerance)
+    except UnsupportedModelError:
+        known = False
+    if not known:
         raise UnsupportedModelError(f"{model.spec.title} changes its logits in a way that this program does not know.")

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import torch
 
+from engine import network as networks
+from engine import proofs
 from engine.tokens import TextTokenizer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
     from engine.registry import ModelSpec
 
-Precision = Literal["float32", "bfloat16", "int8", "nf4"]
+Precision = Literal["float32", "bfloat16", "int8", "nf4", "fp4"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8", "nf4")
+"""What a model can be loaded in. A checkpoint that was stored in fp4 is one, but nothing is turned into it here."""
 
 
 @runtime_checkable
@@ -100,17 +103,12 @@ class LoadedModel:
     @property
     def vocab_size(self) -> int:
         """Width V of the logits; may exceed the number of ids the tokenizer knows."""
-        return self._head_weight.shape[0]
+        return networks.vocab_size(self.network)
 
     @property
     def context_length(self) -> int:
         """Most tokens the network reads at once."""
-        config = self.network.config.get_text_config()
-        for name in ("max_position_embeddings", "max_seq_len", "seq_length"):
-            length = getattr(config, name, None)
-            if isinstance(length, int) and length > 0:
-                return length
-        return self.spec.context_length or FALLBACK_CONTEXT_LENGTH
+        return networks.context_length(self.network) or self.spec.context_length or FALLBACK_CONTEXT_LENGTH
 
     @property
     def bos_id(self) -> int | None:
@@ -148,8 +146,8 @@ class LoadedModel:
     def hidden_pieces(self, token_ids: torch.Tensor, length: int) -> Iterator[torch.Tensor]:
         """Last hidden states of one row of tokens, a piece at a time, so that a long row can be stopped on its way.
 
-        Keys and values of the pieces before are kept, so that each sees all that the whole row would show it. Networks
-        that hold a state instead of these read the row at once.
+        Keys and values of the pieces before are kept, so that each sees all that the whole row would show it. A network
+        for which that was not proved, on a row of this kind of length, reads the row at once.
 
         Parameters
         ----------
@@ -160,43 +158,39 @@ class LoadedModel:
         ------
         (m, width), m = `length` but in the last piece, in the network's dtype, on its device
         """
+        if len(token_ids) > length and self._reads_in_pieces(len(token_ids)):
+            yield from self._kept_pieces(token_ids, [length] * (len(token_ids) // length))
+        else:
+            yield from self.hidden_states(token_ids[None])[0].split(length)
+
+    def _reads_in_pieces(self, length: int) -> bool:
+        """Whether kept keys and values give what the whole row gives; networks that hold a state are not asked."""
+        network: Any = self.network
+        if network._is_stateful:
+            return False
+
+        def pieces(token_ids: torch.Tensor) -> torch.Tensor:
+            n = len(token_ids)
+            cuts = ([n // 3, n // 3], [n - 8])  # the second piece begins within a window, and beyond it
+            return torch.cat([torch.cat(list(self._kept_pieces(token_ids, cut))) for cut in cuts])
+
+        def whole(token_ids: torch.Tensor) -> torch.Tensor:
+            return self.hidden_states(token_ids[None])[0].repeat(2, 1)
+
+        return proofs.holds(self, "pieces", length, pieces, whole)
+
+    @torch.inference_mode()
+    def _kept_pieces(self, token_ids: torch.Tensor, lengths: list[int]) -> Iterator[torch.Tensor]:
+        """Hidden states of pieces of these lengths, and of what is left; keys and values are kept between them."""
         from transformers import DynamicCache
 
-        network: Any = self.network
-        if len(token_ids) <= length or network._is_stateful:
-            yield from self.hidden_states(token_ids[None])[0].split(length)
-            return
-        cache = DynamicCache(config=network.config)
-        for piece in token_ids.to(self.device).split(length):
-            output = network.base_model(input_ids=piece[None], past_key_values=cache, use_cache=True)
+        cache = DynamicCache(config=self.network.config)
+        rest = len(token_ids) - sum(lengths)
+        for piece in token_ids.to(self.device).split([*lengths, rest] if rest else lengths):
+            output = self.network.base_model(input_ids=piece[None], past_key_values=cache, use_cache=True)
             yield output.last_hidden_state[0]
 
     @torch.inference_mode()
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The head: (..., width) hidden states -> (..., V) logits, in the dtype the head computes in."""
-        logits: torch.Tensor = self._head(hidden.to(self._head_weight.dtype))
-        config = self.network.config.get_text_config()
-        return _as_the_network_does(logits, config)
-
-    @property
-    def _head(self) -> torch.nn.Module:
-        network: Any = self.network
-        head: torch.nn.Module = network.get_output_embeddings()
-        return head
-
-    @property
-    def _head_weight(self) -> torch.Tensor:
-        weight = self._head.weight
-        assert isinstance(weight, torch.Tensor)  # noqa: S101
-        return weight
-
-
-def _as_the_network_does(logits: torch.Tensor, config: "PreTrainedConfig") -> torch.Tensor:
-    """What some families do to the head's output. Loading checks the result against the network's own forward."""
-    if scale := getattr(config, "logit_scale", None):  # Cohere
-        logits = logits * scale
-    if divisor := getattr(config, "logits_scaling", None):  # Granite
-        logits = logits / divisor
-    if cap := getattr(config, "final_logit_softcapping", None):  # Gemma 2
-        logits = torch.tanh(logits / cap) * cap
-    return logits
+        """The head: (..., width) hidden states -> (..., V) logits in float32. See `engine.network.head_logits`."""
+        return networks.head_logits(self.network, hidden)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 
-from engine import footprint, hardware, registry, sources
+from engine import checkpoint, footprint, hardware, registry, sources
 from engine.errors import MemoryBudgetError
 from engine.hardware import Choice
 from engine.loading import load_model_steps
@@ -89,8 +89,8 @@ class ModelPool:
             As `engine.loading.load_model` does; the pool is then as before.
         """
         spec = registry.resolve(name) if isinstance(name, str) else name
-        choice = hardware.choose(precision, device)
         path = sources.availability(spec).path
+        choice = checkpoint.choose(spec, path, precision, device)
         key = _Key(spec.name, sources.revision(spec, path), choice.precision, str(choice.device))
         model = yield from self._held_or_turn(key, spec)
         if model is None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import export
+from engine.opening import Bos
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -40,7 +41,7 @@ class TextScores:
     text, model_key, model_title
         What was scored, and with what.
     token_ids
-        (n,) int64. A BOS token put in front is not among them.
+        (n,) int64. Opening tokens put in front are not among them.
     tokens
         n strings for people; parts of characters show as bytes.
     spans
@@ -49,6 +50,8 @@ class TextScores:
         (n,) float64, nats, <= 0: log p(token | tokens before). NaN where unpredicted.
     ranks
         (n,) int64: 1 + number of tokens with a strictly larger logit; 0 where unpredicted.
+    ties
+        (n,) int64: number of other tokens with exactly the same logit. A rank of 3 with one tie is '3 to 4'.
     entropies
         (n,) float64, nats, in [0, ln V]: of the whole distribution the token was drawn from. NaN where unpredicted.
     top_ids, top_log_probs
@@ -57,8 +60,12 @@ class TextScores:
         n tuples of k strings; empty strings where unpredicted.
     window, stride
         Tokens the model saw at most at once, and how far the window moved. A text that fits has one window.
-    prepend_bos
-        Whether a BOS token stood in front, so that the first token was predicted too.
+    bos
+        What was asked to stand in front: 'auto', 'on' or 'off'. See `engine.opening`.
+    opening_ids
+        Ids that did stand in front of every window, so that the first token was predicted too; often none.
+    special_tokens
+        Whether text that spells a special token was read as that token.
     """
 
     text: str
@@ -75,17 +82,25 @@ class TextScores:
     top_tokens: tuple[tuple[str, ...], ...]
     window: int
     stride: int
-    prepend_bos: bool
+    ties: IntArray
+    bos: Bos = "auto"
+    opening_ids: tuple[int, ...] = ()
+    special_tokens: bool = False
 
     def __post_init__(self) -> None:
         n, k = len(self.token_ids), self.top_ids.shape[-1]
-        one_a_token = dict.fromkeys(("token_ids", "log_probs", "ranks", "entropies"), (n,))
+        one_a_token = dict.fromkeys(("token_ids", "log_probs", "ranks", "ties", "entropies"), (n,))
         _check(self, {**one_a_token, "spans": (n, 2), "top_ids": (n, k), "top_log_probs": (n, k)})
         if len(self.tokens) != n or len(self.top_tokens) != n:
             raise ValueError(f"{len(self.tokens)} tokens and {len(self.top_tokens)} top_tokens for {n} token ids")
 
     def __len__(self) -> int:
         return len(self.token_ids)
+
+    @property
+    def prepend_bos(self) -> bool:
+        """Whether an opening token stood in front, so that the first token was predicted too."""
+        return bool(self.opening_ids)
 
     @property
     def predicted(self) -> BoolArray:
@@ -147,7 +162,8 @@ class TextScores:
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-ready values; None where nothing was predicted."""
         listed = {field.name: getattr(self, field.name) for field in fields(self)}
-        return _ready({**listed, "perplexity": self.perplexity, "bits_per_byte": self.bits_per_byte})
+        derived = {name: getattr(self, name) for name in ("prepend_bos", "perplexity", "bits_per_byte")}
+        return _ready({**listed, **derived})
 
     def to_csv(self) -> str:
         """One line a token. Tokens are JSON string literals (see `engine.export.csv_text`)."""
@@ -161,6 +177,7 @@ class TextScores:
             "probability": self.probabilities,
             "surprisal_bits": self.surprisals_bits,
             "rank": [rank or float("nan") for rank in self.ranks.tolist()],
+            "ties": self.ties,
             "entropy_nats": self.entropies,
             "top1_ratio": self.top1_ratio,
         }

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engine import head, steps, windows
+from engine import head, opening, steps, windows
 from engine.errors import ParameterError, TextError, UnsupportedModelError
 from engine.model import ScoringModel
+from engine.opening import Bos
 from engine.results import TextScores
 from engine.steps import Progress, Steps
 from engine.tokens import Encoding, IntArray
@@ -24,12 +25,18 @@ _PIECE = 1_024
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A text made ready for a model: its tokens and the windows they are read in."""
+    """A text made ready for a model: its tokens, what stands in front of them, and the windows they are read in."""
 
     encoding: Encoding
+    settings: "ReadingSettings"
+    opening_ids: tuple[int, ...]
     plan: windows.WindowPlan
     windows: tuple[windows.Window, ...]
-    top_k: int
+
+    @property
+    def top_k(self) -> int:
+        """Alternatives kept at each position."""
+        return self.settings.top_k
 
     @property
     def n(self) -> int:
@@ -38,8 +45,19 @@ class Reading:
 
     @property
     def n_blank(self) -> int:
-        """Tokens at the start that nothing predicts: one, unless a BOS token stands in front of it."""
-        return 0 if self.plan.bos else 1
+        """Tokens at the start that nothing predicts: one, unless an opening token stands in front of it."""
+        return 0 if self.plan.predicts_first else 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSettings:
+    """How a text is read. Fields as the parameters of `score_text_steps`."""
+
+    top_k: int = 10
+    bos: Bos = "auto"
+    window: int | None = None
+    stride: int | None = None
+    special_tokens: bool = False
 
 
 def score_text(
@@ -47,9 +65,11 @@ def score_text(
     text: str,
     *,
     top_k: int = 10,
-    prepend_bos: bool = False,
+    bos: Bos = "auto",
     window: int | None = None,
     stride: int | None = None,
+    special_tokens: bool = False,
+    prepend_bos: bool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TextScores:
     """Score `text` token by token. Parameters, result and errors as in `score_text_steps`.
@@ -57,7 +77,15 @@ def score_text(
     on_progress
         Called with a `Progress` after each chunk.
     """
-    work = score_text_steps(model, text, top_k=top_k, prepend_bos=prepend_bos, window=window, stride=stride)
+    work = score_text_steps(
+        model,
+        text,
+        top_k=top_k,
+        bos=opening.choice(bos, prepend_bos),
+        window=window,
+        stride=stride,
+        special_tokens=special_tokens,
+    )
     return steps.run(work, on_progress)
 
 
@@ -66,9 +94,11 @@ def score_text_steps(
     text: str,
     *,
     top_k: int = 10,
-    prepend_bos: bool = False,
+    bos: Bos = "auto",
     window: int | None = None,
     stride: int | None = None,
+    special_tokens: bool = False,
+    prepend_bos: bool | None = None,
     encoding: Encoding | None = None,
 ) -> Steps[TextScores]:
     """Score `text` token by token, yielding a `Progress` after each chunk of positions.
@@ -78,36 +108,41 @@ def score_text_steps(
     model
         The model; it is not changed.
     text
-        Any text. What spells a special token in it is read as plain text.
+        Any text.
     top_k
         Most probable alternatives to keep at each position, 0..V.
-    prepend_bos
-        Whether to put the model's BOS token in front of every window, so that the first token is predicted too.
+    bos
+        What stands in front of every window. 'auto': what the model's own tokenizer puts there, which for GPT-2 and
+        SmolLM2 is nothing. 'on': its opening token in any case, so that the first token is predicted too. 'off':
+        nothing.
     window, stride
         Tokens read at once and tokens moved on between windows, for texts that do not fit; by default the context
         length and half of the window. See `engine.windows`.
+    special_tokens
+        Whether text that spells a special token ("<|endoftext|>") is read as that token rather than as plain text.
+    prepend_bos
+        An older way to say `bos`: True is 'on', False is 'off'.
     encoding
         The text's tokens, where another model's tokenizer has cut it already; by default the model's own does.
 
     Returns
     -------
     TextScores
-        n rows for n tokens; without a BOS token the first is NaN, so that a text of one token has no perplexity.
+        n rows for n tokens; without an opening token the first is NaN, so that a text of one token has no perplexity.
 
     Raises
     ------
     TextError
-        Where the text is empty or holds lone surrogates.
+        The text is empty or holds lone surrogates.
     ParameterError
-        Where a setting is out of range, or the model has no BOS token to put in front.
+        A setting is out of range, or the model has no opening token to put in front.
     UnsupportedModelError
-        Where the model's outputs do not fit its tokenizer, or are not numbers.
+        The model's outputs do not fit its tokenizer, or are not numbers.
     """
     yield Progress(f"Reading the text with {model.title}", unit="tokens")
     message = f"Scoring with {model.title}"
-    reading = prepare(
-        model, text, top_k=top_k, prepend_bos=prepend_bos, window=window, stride=stride, encoding=encoding
-    )
+    settings = ReadingSettings(top_k, opening.choice(bos, prepend_bos), window, stride, special_tokens)
+    (reading,) = prepare((model,), text, settings, encoding)
     readings: list[head.Readings] = []
     for part in reading.windows:
         done, workspace = part.first, None
@@ -121,22 +156,40 @@ def score_text_steps(
 
 
 def prepare(
-    model: ScoringModel,
-    text: str,
-    *,
-    top_k: int,
-    prepend_bos: bool,
-    window: int | None,
-    stride: int | None,
-    encoding: Encoding | None = None,
-) -> Reading:
-    """Check the settings, cut the text into tokens and these into windows. Errors as in `score_text_steps`."""
+    models: Sequence[ScoringModel], text: str, settings: ReadingSettings, encoding: Encoding | None = None
+) -> list[Reading]:
+    """Check the settings, cut the text into tokens and these into windows. Errors as in `score_text_steps`.
+
+    Several models share one vocabulary and walk the same windows, each with the opening it needs in front. The first
+    token counts as predicted only if it is for all of them.
+    """
+    first = models[0]
+    if encoding is None:
+        encoding = first.tokenizer.encode(text, special_tokens=settings.special_tokens)
+    openings = [_opening_of(model, encoding, settings) for model in models]
+    plan = windows.plan(
+        min(model.context_length for model in models),
+        settings.window,
+        settings.stride,
+        opening=max(map(len, openings)),
+        predicts_first=all(openings),
+    )
+    for model in models:
+        _check_fit(model, encoding, settings.top_k)
+    parts = windows.rolling_windows(len(encoding), plan)
+    return [Reading(encoding, settings, ids, plan, parts) for ids in openings]
+
+
+def _opening_of(model: ScoringModel, encoding: Encoding, settings: ReadingSettings) -> tuple[int, ...]:
+    """What stands in front of the text; nothing if the text spells it out itself and is read so."""
+    ids = opening.opening_ids(model, settings.bos)
+    spelt_out = settings.special_tokens and tuple(encoding.token_ids[: len(ids)].tolist()) == ids
+    return () if spelt_out else ids
+
+
+def _check_fit(model: ScoringModel, encoding: Encoding, top_k: int) -> None:
     if not 0 <= top_k <= model.vocab_size:
         raise ParameterError(f"top_k is {top_k:,}; it must be 0 to {model.vocab_size:,}, the size of the vocabulary.")
-    if prepend_bos and model.bos_id is None:
-        raise ParameterError(f"{model.title} has no token that opens a text. Turn the BOS token off.")
-    plan = windows.plan(model.context_length, window, stride, bos=prepend_bos)
-    encoding = model.tokenizer.encode(text) if encoding is None else encoding
     if not len(encoding):
         raise TextError("The tokenizer finds no token in this text. Type or paste at least one word.")
     if int(encoding.token_ids.max()) >= model.vocab_size:
@@ -144,8 +197,6 @@ def prepare(
             f"{model.title} gives {model.vocab_size:,} logits, but its tokenizer gave the id "
             f"{int(encoding.token_ids.max()):,}. The two do not belong together."
         )
-    parts = windows.rolling_windows(len(encoding), plan.window, plan.stride, bos=prepend_bos)
-    return Reading(encoding, plan, parts, top_k)
 
 
 @torch.inference_mode()
@@ -156,7 +207,7 @@ def hidden_and_targets(
 
     This is the one place of the shift. For a window over tokens t0..t3 whose tokens from t1 on are wanted:
 
-        read      [BOS]  t0   t1   t2   t3
+        read    [opening] t0  t1   t2   t3
         hidden      h    h0   h1   h2   h3
         predicts   t0    t1   t2   t3   (next)
                          '----.----'
@@ -165,8 +216,8 @@ def hidden_and_targets(
     C is 0 for a piece that only gives context to the next ones.
     """
     ids = torch.from_numpy(reading.encoding.token_ids[part.start : part.stop].copy())
-    if reading.plan.bos:
-        ids = torch.cat([torch.tensor([model.bos_id]), ids])
+    if reading.opening_ids:
+        ids = torch.cat([torch.tensor(reading.opening_ids), ids])
     first, last = len(ids) - 1 - (part.stop - part.first), len(ids) - 1
     start = 0
     for hidden in model.hidden_pieces(ids, _PIECE):
@@ -199,13 +250,16 @@ def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list
         spans=reading.encoding.spans,
         log_probs=log_probs,
         ranks=column(reading, readings, "ranks", 0, np.int64),
+        ties=column(reading, readings, "ties", 0, np.int64),
         entropies=column(reading, readings, "entropies", np.nan, np.float64),
         top_ids=top_ids,
         top_log_probs=column(reading, readings, "top_log_probs", np.nan, np.float64, reading.top_k),
         top_tokens=token_table(model, top_ids),
         window=reading.plan.window,
         stride=reading.plan.stride,
-        prepend_bos=reading.plan.bos,
+        bos=reading.settings.bos,
+        opening_ids=reading.opening_ids,
+        special_tokens=reading.settings.special_tokens,
     )
 
 

@@ -5,6 +5,7 @@ it has bytes of, so that such tokens overlap, and a token that is not whole char
 """
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterable
@@ -53,7 +54,8 @@ class Encoding:
 class TextTokenizer:
     """A Hugging Face fast tokenizer, asked only what scoring needs.
 
-    Text that spells a special token ("<|endoftext|>") is plain text here, and nothing is added to it.
+    Text that spells a special token ("<|endoftext|>") is plain text here unless asked otherwise, and nothing is added
+    to it.
     """
 
     def __init__(self, backend: "PreTrainedTokenizerFast") -> None:
@@ -70,8 +72,22 @@ class TextTokenizer:
         by_id = sorted((index, token) for token, index in self.backend.get_vocab().items())
         return hashlib.sha256(json.dumps(by_id).encode()).hexdigest()
 
-    def encode(self, text: str) -> Encoding:
-        """Ids and character spans of `text`.
+    @cached_property
+    def opening_ids(self) -> tuple[int, ...]:
+        """Ids that the tokenizer itself puts in front of every text; none for GPT-2, `<bos>` for Gemma."""
+        found = self.backend("a", add_special_tokens=True, return_special_tokens_mask=True, verbose=False)
+        pairs = zip(found["input_ids"], found["special_tokens_mask"], strict=True)
+        return tuple(token_id for token_id, _ in itertools.takewhile(lambda pair: pair[1], pairs))
+
+    def encode(self, text: str, *, special_tokens: bool = False) -> Encoding:
+        """Ids and character spans of `text`, without opening tokens.
+
+        Parameters
+        ----------
+        text
+            Any text that is not empty.
+        special_tokens
+            Whether text that spells a special token is read as that token.
 
         Raises
         ------
@@ -79,13 +95,13 @@ class TextTokenizer:
             Where the text is empty or holds a lone surrogate.
         """
         texts.check_text(text)
-        ids = self._ids(text)
+        ids = self._ids(text, special_tokens)
         table = self._bytes
         pieces = [table[token_id] for token_id in ids.tolist()]
         if all(pieces) and b"".join(pieces) == text.encode("utf-8"):
             return Encoding(ids, _spans_of_bytes(text, pieces))
         # The tokenizer rewrites text before cutting it (adds a space, composes characters): take its word for it.
-        ids, offsets = self._ids_and_offsets(text)
+        ids, offsets = self._ids_and_offsets(text, special_tokens)
         return Encoding(ids, _tiled(offsets, len(text)))
 
     def token_texts(self, ids: Iterable[int] | IntArray) -> list[str]:
@@ -95,15 +111,23 @@ class TextTokenizer:
         listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
         return [table[i] if 0 <= i < size else f"⟨unused {i}⟩" for i in listed]
 
-    def _ids(self, text: str) -> IntArray:
+    def _ids(self, text: str, special_tokens: bool) -> IntArray:
         found = self.backend(
-            text, add_special_tokens=False, split_special_tokens=True, verbose=False, return_attention_mask=False
+            text,
+            add_special_tokens=False,
+            split_special_tokens=not special_tokens,
+            verbose=False,
+            return_attention_mask=False,
         )
         return np.asarray(found["input_ids"], dtype=np.int64)
 
-    def _ids_and_offsets(self, text: str) -> tuple[IntArray, IntArray]:
+    def _ids_and_offsets(self, text: str, special_tokens: bool) -> tuple[IntArray, IntArray]:
         found = self.backend(
-            text, add_special_tokens=False, split_special_tokens=True, verbose=False, return_offsets_mapping=True
+            text,
+            add_special_tokens=False,
+            split_special_tokens=not special_tokens,
+            verbose=False,
+            return_offsets_mapping=True,
         )
         offsets = np.asarray(found["offset_mapping"], dtype=np.int64).reshape(-1, 2)
         return np.asarray(found["input_ids"], dtype=np.int64), offsets

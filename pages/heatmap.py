@@ -62,7 +62,7 @@ def options() -> cache.Settings:
             persist_state="session",
             help="How far the window moves. Smaller gives each token more context and takes longer.",
         )
-    return {"prepend_bos": bos, "window": window, "stride": stride}
+    return {"bos": "on" if bos else "auto", "window": window, "stride": stride}
 
 
 def summary(scores: TextScores) -> None:
@@ -81,7 +81,7 @@ def summary(scores: TextScores) -> None:
 
 @st.fragment
 def linked_view(scores: TextScores) -> None:
-    selection = linking.current(GROUP, about=(scores.model_key, scores.text, scores.prepend_bos, scores.window))
+    selection = linking.current(GROUP, about=(scores.model_key, scores.text, scores.bos, scores.window))
     events = strip.token_strip(
         cache.strip_payload(scores), key="heatmap_strip", height=STRIP_HEIGHT, highlight=selection.tokens, announce=True
     )

@@ -74,11 +74,13 @@ def reading(text: str, *, title: str = "Closed form", shift: int = 0, first_pred
     if not first_predicted:
         log_probs[0] = entropies[0] = np.nan
         ranks[0], top[0], names[0] = 0, np.nan, [""] * K
+    opening = {"bos": "on", "opening_ids": (0,)} if first_predicted else {"bos": "off"}
     return TextScores(
         text=text, model_key=f"closed-{shift}", model_title=title, token_ids=np.arange(n),
         tokens=tuple(tokens), spans=spans, log_probs=log_probs, ranks=ranks, entropies=entropies,
         top_ids=np.where(np.isnan(top), -1, np.arange(K)), top_log_probs=top,
-        top_tokens=tuple(map(tuple, names)), window=1024, stride=1024, prepend_bos=first_predicted,
+        top_tokens=tuple(map(tuple, names)), window=1024, stride=1024,
+        ties=np.zeros(n, dtype=np.int64), **opening,
     )  # fmt: skip
 
 

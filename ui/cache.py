@@ -15,6 +15,7 @@ import streamlit as st
 
 from engine import comparing, loading, registry, scoring, sources, strip
 from engine.errors import TextError
+from engine.opening import Bos
 from engine.pool import ModelPool
 from engine.registry import ModelSpec
 from engine.results import ModelComparison, TextScores
@@ -33,7 +34,8 @@ class Settings(TypedDict, total=False):
     """How a text is read; what is left out is as in `engine.scoring.score_text_steps`."""
 
     top_k: int
-    prepend_bos: bool
+    bos: Bos
+    special_tokens: bool
     window: int | None
     stride: int | None
 
@@ -148,7 +150,7 @@ def _comparing(
 
 def _all_settings(settings: Settings) -> tuple[tuple[str, object], ...]:
     """Every setting, so that one left out and one given its default make one key."""
-    defaults = Settings(top_k=10, prepend_bos=False, window=None, stride=None)
+    defaults = Settings(top_k=10, bos="auto", window=None, stride=None, special_tokens=False)
     return tuple({**defaults, **settings}.items())
 
 

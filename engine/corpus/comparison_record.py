@@ -10,12 +10,12 @@ from engine.results import ModelComparison, TextScores
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-_SCORE_ARRAYS = ("token_ids", "spans", "log_probs", "ranks", "entropies", "top_ids", "top_log_probs")
+_SCORE_ARRAYS = ("token_ids", "spans", "log_probs", "ranks", "ties", "entropies", "top_ids", "top_log_probs")
 _COMPARISON_ARRAYS = ("spans", "ranges_a", "ranges_b", "log_probs_a", "log_probs_b")
 _SHARED_ARRAYS = ("kl_ab", "kl_ba", "js", "same_top1", "changed_ids", "changed_log_probs_a", "changed_log_probs_b")
 _NARROW = frozenset({"entropies", "top_log_probs", "changed_log_probs_a", "changed_log_probs_b"})
 """Columns shown to four digits only: kept in half the bytes."""
-_SETTINGS = ("model_key", "model_title", "window", "stride", "prepend_bos")
+_SETTINGS = ("model_key", "model_title", "window", "stride", "bos", "special_tokens")
 _NUMBERS = ("pearson", "spearman", "share_above", "share_below")
 
 
@@ -50,15 +50,18 @@ def from_record(arrays: Mapping[str, npt.NDArray[Any]], data: Mapping[str, Any],
 
 
 def _scores(arrays: Arrays, kept: Mapping[str, Any], side: str, text: str) -> TextScores:
-    fields: dict[str, Any] = {name: arrays[f"{side}.{name}"] for name in _SCORE_ARRAYS}
+    kept = {"bos": "off", "special_tokens": False, "opening_ids": (), **kept}  # what the first version did not say
+    columns = {**arrays, f"{side}.ties": arrays.get(f"{side}.ties", np.zeros_like(arrays[f"{side}.ranks"]))}
+    fields: dict[str, Any] = {name: columns[f"{side}.{name}"] for name in _SCORE_ARRAYS}
     fields |= {name: kept[name] for name in _SETTINGS}
+    fields["opening_ids"] = tuple(kept["opening_ids"])
     fields |= {"tokens": tuple(kept["tokens"]), "top_tokens": _table(fields["top_ids"], kept["top_tokens"])}
     return TextScores(text=text, **fields)
 
 
 def _score_data(scores: TextScores) -> dict[str, Any]:
     return {
-        **{name: getattr(scores, name) for name in _SETTINGS},
+        **{name: getattr(scores, name) for name in (*_SETTINGS, "opening_ids")},
         "tokens": scores.tokens,
         "top_tokens": _strings(scores.top_ids, scores.top_tokens),
     }

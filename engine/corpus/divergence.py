@@ -103,7 +103,7 @@ def pieces(texts: Sequence[str], tokenizer: TextTokenizer | None, plan: windows.
             yield Piece(index, 0, text, 0, None)
             continue
         encoding = tokenizer.encode(text)
-        for part in windows.rolling_windows(len(encoding), plan.window, plan.stride):
+        for part in windows.rolling_windows(len(encoding), plan):
             spans = encoding.spans[part.start : part.stop]
             start, stop = int(spans[0, 0]), int(spans[-1, 1])
             own = Encoding(encoding.token_ids[part.start : part.stop].copy(), spans - start)

@@ -22,25 +22,27 @@ from engine.errors import ParameterError
     ],
 )
 def test_windows_are_these(n: int, window: int, stride: int, bos: bool, expected: list[tuple[int, int, int]]) -> None:
-    found = windows.rolling_windows(n, window, stride, bos=bos)
+    found = windows.rolling_windows(n, windows.plan(1024, window, stride, opening=int(bos)))
     assert [(w.start, w.stop, w.first) for w in found] == expected
 
 
-@given(data=st.data(), n=st.integers(1, 300), window=st.integers(2, 60), bos=st.booleans())
-def test_each_token_is_predicted_once_and_from_something(data: st.DataObject, n: int, window: int, bos: bool) -> None:
-    stride = data.draw(st.integers(1, window - 1))
-    found = windows.rolling_windows(n, window, stride, bos=bos)
+@given(data=st.data(), n=st.integers(1, 300), window=st.integers(4, 60), opening=st.integers(0, 3))
+def test_each_token_is_predicted_once_and_from_something(
+    data: st.DataObject, n: int, window: int, opening: int
+) -> None:
+    stride = data.draw(st.integers(1, window - max(1, opening)))
+    found = windows.rolling_windows(n, windows.plan(1024, window, stride, opening=opening))
     predicted = [token for w in found for token in range(w.first, w.stop)]
-    assert predicted == list(range(0 if bos else 1, n))
+    assert predicted == list(range(0 if opening else 1, n))
     for w in found:
-        assert w.stop - w.start + bos <= window
-        assert w.first - w.start + bos >= 1
+        assert w.stop - w.start + opening <= window
+        assert w.first - w.start + opening >= 1
 
 
 @given(n=st.integers(2, 300), window=st.integers(2, 60))
 def test_later_windows_are_full_and_leave_half_as_context(n: int, window: int) -> None:
     plan = windows.plan(1024, window, None)
-    for w in windows.rolling_windows(n, plan.window, plan.stride)[1:]:
+    for w in windows.rolling_windows(n, plan)[1:]:
         assert w.stop - w.start == window
         assert w.first - w.start >= window - window // 2
 

@@ -104,7 +104,7 @@ def test_options_reach_the_engine(run_page: OpenApp, scored: list[tuple]) -> Non
     app.number_input(key="window").set_value(64)
     app.number_input(key="stride").set_value(32)
     app.run()
-    assert scored[-1][3] == {"prepend_bos": True, "window": 64, "stride": 32}
+    assert scored[-1][3] == {"bos": "on", "window": 64, "stride": 32}
 
 
 def test_selected_tokens_are_marked_in_the_strip_and_in_the_other_chart(run_page: OpenApp, scored: list[tuple]) -> None:

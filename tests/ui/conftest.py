@@ -30,7 +30,7 @@ def scores_of(pieces: list[str], log_probs: list[float], title: str = "Fake") ->
         top_tokens=tuple((" x", " y") if known[i] else ("", "") for i in range(n)),
         window=n,
         stride=n,
-        prepend_bos=False,
+        ties=np.zeros(n, dtype=np.int64),
     )
 
 

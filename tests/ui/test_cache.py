@@ -51,7 +51,7 @@ def test_same_question_is_computed_once(loads: list[tuple]) -> None:
         ("gpt2", "float32", "One two three.", {}),
         ("scratch-gpt2", "nf4", "One two three.", {}),
         ("scratch-gpt2", "float32", "One two four.", {}),
-        ("scratch-gpt2", "float32", "One two three.", {"prepend_bos": True}),
+        ("scratch-gpt2", "float32", "One two three.", {"bos": "on"}),
         ("scratch-gpt2", "float32", "One two three.", {"window": 16, "stride": 8}),
     ],
 )
@@ -70,7 +70,7 @@ def test_two_names_of_one_model_are_one_question(loads: list[tuple]) -> None:
 
 def test_scored_ahead_is_what_the_page_gets(loads: list[tuple], tiny_gpt2: LoadedModel) -> None:
     ticket = cache.ahead_of_time((SCRATCH,), "One two three.")
-    settings = {"prepend_bos": False, "window": None, "stride": None}
+    settings = {"bos": "auto", "window": None, "stride": None}
     assert cache.score_text(SCRATCH.name, SCRATCH.precision, "One two three.", **settings) is ticket.result()
     expected = scoring.score_text(tiny_gpt2, "One two three.")
     assert ticket.result().perplexity == pytest.approx(expected.perplexity)

@@ -1,0 +1,107 @@
+"""Shortcuts that a loaded network must prove before they are used.
+
+Reading many rows at once, keeping keys and values, masking parts of a row: each gives what the plain way gives for
+some families and something else for others. So each is tried on a short row of random tokens the first time it is
+wanted; where the shortcut differs, or fails in any way, the plain way is taken from then on.
+"""
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from engine import network as networks
+
+if TYPE_CHECKING:
+    from engine.model import LoadedModel
+
+SHORTEST = 40
+"""Tokens of a probe where nothing asks for a longer one."""
+_BEYOND = 24
+"""Tokens by which a probe goes beyond a limit that the rows in question go beyond as well."""
+TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 5e-2, "nf4": 5e-2, "fp4": 5e-2}
+"""Largest difference of logits, as a share of their spread, that is rounding in a model of this precision."""
+_MOST_POSITIONS = 64
+
+
+_found: "weakref.WeakKeyDictionary[torch.nn.Module, dict[tuple[str, int], bool]]" = weakref.WeakKeyDictionary()
+"""For each network: (shortcut, length of its probe) -> whether it holds."""
+_lock = threading.RLock()
+
+
+def holds(
+    model: "LoadedModel",
+    shortcut: str,
+    length: int,
+    fast: Callable[[torch.Tensor], torch.Tensor],
+    plain: Callable[[torch.Tensor], torch.Tensor],
+) -> bool:
+    """Whether a shortcut may be used on rows of `length` tokens; tried once for each kind of length.
+
+    Parameters
+    ----------
+    model
+        The network that is asked.
+    shortcut
+        Its name; proofs are remembered under it.
+    length
+        Tokens of the longest row in question. If it is beyond a window or another limit of the network
+        (`engine.network.reaches`), so is the probe.
+    fast, plain
+        Both take (n,) token ids and give (m, width) hidden states for the same positions. Anything that `fast` raises
+        counts as a refutation.
+    """
+    size = probe_length(model, length)
+    with _lock:
+        found, key = _found.setdefault(model.network, {}), (shortcut, size)
+        if key not in found:
+            found[key] = _tried(model, probe_ids(model, size), fast, plain)
+        return found[key]
+
+
+def outcome(model: "LoadedModel") -> dict[str, bool]:
+    """The shortcuts tried so far on this network, and whether each holds at every length tried."""
+    with _lock:
+        tried = dict(_found.get(model.network, {}))
+    return {name: all(held for (other, _), held in tried.items() if other == name) for name, _ in tried}
+
+
+def probe_length(model: "LoadedModel", length: int) -> int:
+    """Tokens of the probe that stands for rows of `length` tokens."""
+    passed = [reach for reach in networks.reaches(model.network) if reach < length]
+    longest = max(passed, default=0)
+    return min(max(SHORTEST, longest + _BEYOND), max(2, model.context_length))
+
+
+def probe_ids(model: "LoadedModel", size: int) -> torch.Tensor:
+    """(size,) random token ids, the same ones every time."""
+    known = min(model.tokenizer.size, model.vocab_size)
+    return torch.randint(known, (size,), generator=torch.Generator().manual_seed(0))
+
+
+@torch.inference_mode()
+def _tried(
+    model: "LoadedModel",
+    token_ids: torch.Tensor,
+    fast: Callable[[torch.Tensor], torch.Tensor],
+    plain: Callable[[torch.Tensor], torch.Tensor],
+) -> bool:
+    expected = plain(token_ids)
+    try:
+        got = fast(token_ids)
+    except Exception:  # whatever a family's own code raises when asked for what it does not do
+        return False
+    if got.shape != expected.shape:
+        return False
+    places = torch.linspace(0, len(got) - 1, min(len(got), _MOST_POSITIONS)).round().long().to(got.device)
+    return alike(model.logits(got[places]), model.logits(expected[places]), TOLERANCE[model.precision])
+
+
+def alike(ours: torch.Tensor, theirs: torch.Tensor, tolerance: float) -> bool:
+    """Whether two sets of logits (n, V) differ by at most `tolerance` times their spread; masked ids do not count."""
+    theirs, ours = theirs.float(), ours.float()
+    known = theirs > networks.LOWEST_LOGIT / 10
+    largest = torch.where(known, ours - theirs, 0.0).abs().max().item()
+    return largest <= tolerance * theirs[known].std().item()
