@@ -137,8 +137,9 @@ class LoadedModel:
         """
         if attention_mask is not None:
             attention_mask = attention_mask.to(self.device)
-        body = self.network.base_model
-        output = body(input_ids=token_ids.to(self.device), attention_mask=attention_mask, use_cache=False)
+        output = networks.body(self.network)(
+            input_ids=token_ids.to(self.device), attention_mask=attention_mask, use_cache=False
+        )
         hidden: torch.Tensor = output.last_hidden_state
         return hidden
 
@@ -187,7 +188,7 @@ class LoadedModel:
         cache = DynamicCache(config=self.network.config)
         rest = len(token_ids) - sum(lengths)
         for piece in token_ids.to(self.device).split([*lengths, rest] if rest else lengths):
-            output = self.network.base_model(input_ids=piece[None], past_key_values=cache, use_cache=True)
+            output = networks.body(self.network)(input_ids=piece[None], past_key_values=cache, use_cache=True)
             yield output.last_hidden_state[0]
 
     @torch.inference_mode()

@@ -43,6 +43,15 @@ class OutputMap:
 _output_maps: "weakref.WeakKeyDictionary[nn.Module, OutputMap]" = weakref.WeakKeyDictionary()
 
 
+def body(network: "PreTrainedModel") -> nn.Module:
+    """The part that makes hidden states of token ids, the final norm included."""
+    found: nn.Module = network.base_model
+    if found is network:  # a family that names its body otherwise than it says
+        inner = getattr(network, "model", None)
+        found = inner if isinstance(inner, nn.Module) else network
+    return found
+
+
 def head(network: "PreTrainedModel") -> nn.Module:
     """The layer that makes logits of hidden states.
 
@@ -126,7 +135,7 @@ def _find_output_map(network: "PreTrainedModel") -> OutputMap:
     """Put a ramp in the place of the head's output and see what becomes of it."""
     layer, size = head(network), vocab_size(network)
     ids = torch.tensor(_PROBE_IDS, device=network.device) % size
-    hidden = network.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    hidden = body(network)(input_ids=ids, use_cache=False).last_hidden_state
     taken: list[torch.Tensor] = []
 
     def ramp(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
@@ -214,7 +223,7 @@ def blocks(network: "PreTrainedModel") -> list[nn.Module]:
         The layers are not kept in a list.
     """
     layers = getattr(network.config.get_text_config(), "num_hidden_layers", None)
-    lists = [module for module in network.base_model.modules() if isinstance(module, nn.ModuleList)]
+    lists = [module for module in body(network).modules() if isinstance(module, nn.ModuleList)]
     for module in lists:
         if len(module) == layers:
             return list(module)

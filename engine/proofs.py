@@ -17,6 +17,7 @@ from engine import network as networks
 if TYPE_CHECKING:
     from engine.model import LoadedModel
 
+SHORTCUTS = ("pieces", "packed", "padding", "cache", "batch")
 SHORTEST = 40
 """Tokens of a probe where nothing asks for a longer one."""
 _BEYOND = 24
