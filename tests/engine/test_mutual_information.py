@@ -1,8 +1,10 @@
 """Bins, entropy of counts, and mutual information by each estimator; all pairs at once against one by one."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import feature_selection
 from sklearn.metrics import mutual_info_score
@@ -101,15 +103,119 @@ def test_percentile_bins_hold_equal_numbers_and_ties_share_one() -> None:
     sample = np.random.default_rng(0).exponential(size=300)
     codes = measures.bin_codes(sample, measures.bin_edges(sample, 10, "percentile"))
     assert np.bincount(codes).tolist() == [30] * 10
-    tied = np.r_[np.zeros(90), np.arange(1, 11)]
-    assert measures.bin_edges(tied, 10, "percentile").size < 11
-    assert len(set(measures.bin_codes(tied, measures.bin_edges(tied, 10, "percentile"))[:90])) == 1
+    tied = np.r_[np.zeros(90), np.repeat([1.0, 2.0, 3.0], 5)]
+    codes = measures.bin_codes(tied, measures.bin_edges(tied, 10, "percentile"))
+    assert np.bincount(codes).tolist() == [90, 5, 5, 5]
+
+
+TIES = {
+    "9 and 3": (np.repeat([0.0, 1.0], [9, 3]), 3, [0.75, 0.25]),
+    "3 and 9": (np.repeat([0.0, 1.0], [3, 9]), 3, [0.25, 0.75]),
+    "9 and 3 in two bins": (np.repeat([0.0, 1.0], [9, 3]), 2, [0.75, 0.25]),
+    "50, 30 and 20": (np.repeat([0.0, 1.0, 2.0], [50, 30, 20]), 3, [0.5, 0.3, 0.2]),
+    "the middle one heavy": (np.repeat([0.0, 1.0, 2.0], [1, 98, 1]), 3, [0.01, 0.98, 0.01]),
+    "neighbouring floats": (np.repeat([1.0, np.nextafter(1.0, 2.0)], [9, 3]), 3, [0.75, 0.25]),
+    "the largest floats": (np.repeat([-1.7e308, 1.7e308], [9, 3]), 3, [0.75, 0.25]),
+}
+
+
+@pytest.mark.parametrize("name", TIES)
+def test_equal_counts_keep_tied_values_apart(name: str) -> None:
+    """A column tells all about itself: I(X; X) = H(X)."""
+    sample, bins, shares = TIES[name]
+    entropy = -float(np.sum(shares * np.log(shares)))
+    assert measures.histogram_mutual_information(sample, sample, bins, "percentile") == pytest.approx(entropy)
+    table = measures.pairwise_mutual_information(np.c_[sample, sample], bins, "percentile")
+    assert table[0, 1] == pytest.approx(entropy)
+
+
+@given(
+    st.lists(st.integers(-3, 4), min_size=2, max_size=120), st.integers(0, 12), st.sampled_from([1.0, 1e-300, 1e300])
+)
+def test_as_many_bins_as_values_hold_one_value_each(values: list[int], spare: int, scale: float) -> None:
+    sample = np.array(values) * scale
+    bins = len(set(values)) + spare
+    if len(set(values)) < 2 or bins > sample.size:
+        return
+    shares = np.unique(sample, return_counts=True)[1] / sample.size
+    found = measures.histogram_mutual_information(sample, sample, bins, "percentile")
+    assert found == pytest.approx(-float(np.sum(shares * np.log(shares))))
+
+
+@given(
+    st.lists(st.one_of(st.integers(-4, 4).map(float), st.floats(-1e3, 1e3)), min_size=2, max_size=120),
+    st.integers(1, 40),
+)
+def test_equal_count_bins_are_never_more_than_asked_and_take_each_value_once(values: list[float], bins: int) -> None:
+    sample = np.array(values)
+    if bins > sample.size or sample.min() == sample.max():
+        return
+    edges = measures.bin_edges(sample, bins, "percentile")
+    assert edges.size - 1 <= bins
+    assert (edges[0], edges[-1]) == (sample.min(), sample.max())
+    assert (np.diff(edges[:-1]) > 0).all()
+    codes = measures.bin_codes(sample, edges)
+    assert set(codes.tolist()) == set(range(edges.size - 1)), "an empty bin, or a value outside"
+    assert all(len(set(codes[sample == value])) == 1 for value in values), "one value in two bins"
+    last = edges.size - 2
+    inside = [
+        (edges[code] <= value) & ((value < edges[code + 1]) | (code == last))
+        for code, value in zip(codes, sample, strict=True)
+    ]
+    assert all(inside)
+
+
+@pytest.mark.parametrize(("share", "bins"), [(0.6, 4), (0.45, 4), (0.3, 4), (0.15, 8)])
+def test_the_zeros_of_a_relu_have_a_bin_to_themselves_and_the_rest_share_alike(share: float, bins: int) -> None:
+    sample = np.abs(np.random.default_rng(0).normal(size=2000))
+    sample[: int(share * 2000)] = 0.0
+    counts = np.bincount(measures.bin_codes(sample, measures.bin_edges(sample, bins, "percentile")))
+    assert counts[0] == share * 2000
+    assert counts.size == bins
+    assert np.ptp(counts[1:]) <= 1
+
+
+def test_a_heavy_value_in_the_middle_parts_what_lies_on_either_side() -> None:
+    generator = np.random.default_rng(0)
+    sample = np.r_[-generator.exponential(size=300), np.zeros(400), generator.exponential(size=300)]
+    counts = {
+        bins: np.bincount(measures.bin_codes(sample, measures.bin_edges(sample, bins, "percentile"))).tolist()
+        for bins in (3, 5, 10)
+    }
+    assert counts[3] == [300, 400, 300]
+    assert counts[5] == [150, 150, 400, 150, 150]
+    assert (counts[10][:5], counts[10][5:]) == ([60] * 5, [400, 75, 75, 75, 75])
 
 
 @pytest.mark.parametrize("rule", measures.BIN_COUNT_RULES)
-def test_suggested_numbers_of_bins_are_numpys(rule) -> None:
-    sample = np.random.default_rng(0).normal(size=500)
-    assert measures.suggested_bins(sample, rule) == np.histogram_bin_edges(sample, bins=rule).size - 1
+@given(values=st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), min_size=2, max_size=200))
+@settings(deadline=None)
+def test_suggested_numbers_of_bins_are_numpys(rule, values: list[float]) -> None:
+    sample = np.array(values)
+    quartiles = np.subtract(*np.percentile(sample, [75, 25]))
+    if sample.min() == sample.max() or 0 < quartiles < 1e-3:  # numpy would make millions of edges
+        return
+    theirs = np.histogram_bin_edges(sample, bins=rule).size - 1
+    ours = measures.suggested_bins(sample, rule)
+    # Their range divided by their width may round a whole number to the next.
+    assert min(theirs - 1, sample.size) <= ours <= min(theirs, sample.size)
+    if rule in ("scott", "fd"):
+        assert ours == min(theirs, sample.size)
+
+
+@pytest.mark.parametrize("rule", measures.BIN_COUNT_RULES)
+@pytest.mark.parametrize("outlier", [1e12, 1e300, -1.7e308])
+def test_an_outlier_costs_no_memory(rule, outlier: float) -> None:
+    sample = np.append(np.random.default_rng(0).normal(size=200), outlier)
+    tracemalloc.start()
+    with np.errstate(over="ignore"):  # of the variance, which is then infinite
+        found = measures.suggested_bins(sample, rule)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    assert 1 <= found <= 201
+    if rule == "fd":
+        assert found == 201
 
 
 @pytest.mark.parametrize("rule", ["equal_width", "percentile"])
