@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.results import ModelComparison, TextScores
@@ -62,6 +62,8 @@ def test_histogram_counts_every_predicted_token_once(four_tokens: TextScores) ->
 
 
 @given(st.lists(st.floats(1e-3, 1e6) | st.just(float("nan")), max_size=60), st.booleans())
+@example([0.001, float(np.nextafter(0.001, 1))], False)
+@example([1e6, float(np.nextafter(1e6, 0))], True)
 def test_every_finite_value_lies_in_the_bin_it_is_given(values: list[float], logarithmic: bool) -> None:
     array = np.array(values, dtype=np.float64)
     edges, numbers = series.bin_numbers(array, logarithmic=logarithmic)

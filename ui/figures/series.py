@@ -116,9 +116,19 @@ def bin_numbers(values: NDArray[np.float64], *, logarithmic: bool) -> tuple[NDAr
         return np.empty(0), numbers
     axis = np.log10(values[finite]) if logarithmic else values[finite]
     bins = int(np.clip(2 * np.sqrt(axis.size), 5, _MOST_BINS))
-    edges = np.histogram_bin_edges(axis, bins=bins)
+    edges = np.linspace(*_range_to_cut(axis, bins), bins + 1)
     numbers[finite] = np.clip(np.searchsorted(edges, axis, side="right") - 1, 0, bins - 1)
     return (10.0**edges if logarithmic else edges), numbers
+
+
+def _range_to_cut(values: NDArray[np.float64], bins: int) -> tuple[float, float]:
+    """Smallest and largest value, moved apart where no `bins` different floats lie between them."""
+    low, high = float(values.min()), float(values.max())
+    step = float(np.spacing(max(abs(low), abs(high))))
+    if high - low > 4 * bins * step:
+        return low, high
+    reach = max(0.5, 4 * bins * step)
+    return low - reach, high + reach
 
 
 def tokens_in_bin(scores: TextScores, quantity: Quantity, bar: Sequence[float]) -> list[int]:
