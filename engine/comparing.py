@@ -219,7 +219,7 @@ def _columns(
             name: scoring.column(reading, apart, name, np.nan, np.float64, n_changed)
             for name in ("changed_log_probs_a", "changed_log_probs_b")
         },
-        "same_top1": scoring.column(reading, apart, "same_top1", 0, np.bool_),
+        "same_top1": scoring.column(reading, apart, "same_top1", 0.0, np.float64),
         "changed_ids": changed_ids,
         "changed_tokens": scoring.token_table(model, changed_ids),
     }

@@ -55,7 +55,7 @@ class Workspace:
     """Float32 buffers for a few positions over V columns, filled again and again.
 
     After `read`, `shifted` holds the logits minus each row's maximum, `exponentials` their exponentials and `totals`
-    the sums of these, so that log-probabilities and probabilities are one cheap step away.
+    the sums of these, so that log-probabilities and probabilities are one cheap step away. `scratch` is then free.
     """
 
     def __init__(self, vocab_size: int, device: torch.device) -> None:
@@ -70,6 +70,7 @@ class Workspace:
 
     def _use(self, rows: int) -> None:
         self.shifted, self.exponentials = self._shifted[:rows], self._exponentials[:rows]
+        self.scratch = self._scratch[:rows]
 
     def read(self, logits: torch.Tensor, targets: torch.Tensor, top_k: int) -> Readings:
         """Numbers of C <= rows positions.

@@ -216,9 +216,12 @@ class ModelComparison:
     kl_undefined_reason
         One sentence for people where the next fields are None, else None.
     kl_ab, kl_ba, js
-        (n,) float64, nats: D(a||b), D(b||a) >= 0 and Jensen-Shannon in [0, ln 2], over the whole vocabulary.
+        (n,) float64, nats: D(a||b), D(b||a) >= 0 and Jensen-Shannon in [0, ln 2], over the whole vocabulary. D(a||b)
+        is infinite where b rules out (by a logit of -inf) a token that a allows.
     same_top1
-        (n,) bool: both have the same most probable token; False where unpredicted.
+        (n,) float64 in [0, 1]: how far both have the same most probable token; 0 where unpredicted. Logits of low
+        precision tie, so it is |A ∩ B| / |A ∪ B| of the sets of tokens tied for the maximum: 1 for equal sets, 1/2 if
+        one model ties two of which the other has one, 0 if they share none.
     changed_ids, changed_log_probs_a, changed_log_probs_b
         (n, c): the tokens whose probability differs most between the models, largest |p_a - p_b| first; -1 and NaN
         where unpredicted.
@@ -242,7 +245,7 @@ class ModelComparison:
     kl_ab: FloatArray | None = None
     kl_ba: FloatArray | None = None
     js: FloatArray | None = None
-    same_top1: BoolArray | None = None
+    same_top1: FloatArray | None = None
     changed_ids: IntArray | None = None
     changed_tokens: tuple[tuple[str, ...], ...] | None = None
     changed_log_probs_a: FloatArray | None = None
@@ -292,7 +295,7 @@ class ModelComparison:
             if getattr(self, name) is not None:
                 columns[f"{name}_nats"] = getattr(self, name)
         if self.same_top1 is not None:
-            columns["same_top1"] = self.same_top1.astype(int)
+            columns["same_top1"] = self.same_top1
         return export.csv_text(columns)
 
 

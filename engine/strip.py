@@ -9,6 +9,7 @@ import base64
 import hashlib
 import html
 import json
+import math
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -136,13 +137,13 @@ def _layout(texts: list[str], starts: list[int], strings: _Strings) -> Payload:
 
 
 def _rounded(values: _FloatArray) -> list[float | None]:
-    """Values to four significant digits, at most six decimals; None for NaN."""
+    """Values to four significant digits, at most six decimals; None for NaN and infinities, which JSON has not."""
     with np.errstate(divide="ignore"):
         magnitude = np.floor(np.log10(np.abs(np.nan_to_num(values))))
     decimals = np.clip(_SIGNIFICANT_DIGITS - 1 - magnitude, 0, _MOST_DECIMALS)
     scale = 10.0**decimals
     rounded = np.round(values * scale) / scale + 0.0
-    return [None if value != value else value for value in rounded.tolist()]
+    return [value if math.isfinite(value) else None for value in rounded.tolist()]
 
 
 def _ranks(ranks: npt.NDArray[np.int64]) -> list[int | None]:

@@ -92,7 +92,7 @@ def comparison(text: str, *, shared: bool = True) -> ModelComparison:
     kl = np.where(np.isnan(a.log_probs), np.nan, (np.arange(n) % 9) / 5)
     changed = np.where(np.isnan(a.log_probs)[:, None], np.nan, np.log([[0.5, 0.2, 0.01]]))
     with_kl = {
-        "kl_ab": kl, "kl_ba": kl / 2, "js": kl / 4, "same_top1": np.arange(n) % 3 > 0,
+        "kl_ab": kl, "kl_ba": kl / 2, "js": kl / 4, "same_top1": (np.arange(n) % 3 > 0).astype(np.float64),
         "changed_ids": np.tile(np.arange(3), (n, 1)), "changed_tokens": ((" the", " goal", " <b>"),) * n,
         "changed_log_probs_a": changed, "changed_log_probs_b": changed[:, ::-1].copy(),
     }  # fmt: skip

@@ -13,7 +13,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 _SCORE_ARRAYS = ("token_ids", "spans", "log_probs", "ranks", "ties", "entropies", "top_ids", "top_log_probs")
 _COMPARISON_ARRAYS = ("spans", "ranges_a", "ranges_b", "log_probs_a", "log_probs_b")
 _SHARED_ARRAYS = ("kl_ab", "kl_ba", "js", "same_top1", "changed_ids", "changed_log_probs_a", "changed_log_probs_b")
-_NARROW = frozenset({"entropies", "top_log_probs", "changed_log_probs_a", "changed_log_probs_b"})
+_NARROW = frozenset({"entropies", "top_log_probs", "changed_log_probs_a", "changed_log_probs_b", "same_top1"})
 """Columns shown to four digits only: kept in half the bytes."""
 _SETTINGS = ("model_key", "model_title", "window", "stride", "bos", "special_tokens")
 _NUMBERS = ("pearson", "spearman", "share_above", "share_below")
@@ -86,7 +86,8 @@ def _narrowed(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _widened(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    wide = {np.dtype(np.int32): np.int64, np.dtype(np.float32): np.float64}
+    # Truth values are `same_top1` of runs kept before ties were shared out.
+    wide = {np.dtype(np.int32): np.int64, np.dtype(np.float32): np.float64, np.dtype(np.bool_): np.float64}
     return array.astype(wide.get(array.dtype, array.dtype))
 
 

@@ -27,7 +27,7 @@ class CorpusDivergence:
     texts, pieces, places : (n,) int64, of each counted token (common span): its text, its piece, its place in the piece
     base, candidate : (n,) float64, log-probabilities in nats
     kl : (n,) float64, KL(base || candidate) in nats, or None
-    same_top1 : (n,) bool, or None
+    same_top1 : (n,) float64 in [0, 1], as in `engine.results.ModelComparison`, or None
     statistics : the whole table where the vocabulary is shared, else None
     perplexity_base, perplexity_candidate : per token of each model; comparable only with one vocabulary
     bits_per_byte_base, bits_per_byte_candidate : comparable always
@@ -47,7 +47,7 @@ class CorpusDivergence:
     base: Floats
     candidate: Floats
     kl: Floats | None
-    same_top1: npt.NDArray[np.bool_] | None
+    same_top1: Floats | None
     statistics: DivergenceStatistics | None
     perplexity_base: Estimate
     perplexity_candidate: Estimate

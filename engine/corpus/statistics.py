@@ -182,7 +182,7 @@ def divergence_statistics(
     kl
         KL(base || candidate) at the token, nats.
     same_top1
-        Whether both models put the same token first.
+        Whether both models put the same token first, in [0, 1]: ties count in part.
     texts
         Which text each token is of.
     """

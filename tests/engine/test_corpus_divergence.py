@@ -113,6 +113,15 @@ def test_a_kept_comparison_is_the_one_computed(tiny_gpt2: LoadedModel) -> None:
     np.testing.assert_allclose(again.a.entropies, comparison.a.entropies, rtol=1e-6)
 
 
+def test_a_comparison_kept_with_truth_values_for_first_guesses_opens() -> None:
+    comparison = compare_models(fakes.random_model(1), fakes.random_model(2), TEXTS[0])
+    arrays, data = comparison_record.to_record(comparison)
+    arrays["same_top1"] = arrays["same_top1"] == 1.0  # as runs were kept before ties were shared out
+    again = comparison_record.from_record(arrays, data, TEXTS[0])
+    assert again.same_top1.dtype == np.float64
+    np.testing.assert_array_equal(again.same_top1, comparison.same_top1)
+
+
 def test_memory_beyond_the_columns_does_not_grow_with_the_corpus() -> None:
     base, candidate = fakes.random_model(1, context_length=32), fakes.random_model(2, context_length=32)
     divergence.corpus_divergence(base, candidate, ["word " * 80], window=32)

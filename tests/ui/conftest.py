@@ -70,7 +70,7 @@ def comparison() -> ModelComparison:
         kl_ab=np.array([nan, 0.0, 0.5, 0.25]),
         kl_ba=np.array([nan, 0.0, 0.75, 0.5]),
         js=np.array([nan, 0.0, 0.125, 0.1]),
-        same_top1=np.array([False, True, True, False]),
+        same_top1=np.array([0.0, 1.0, 1.0, 0.5]),
         changed_ids=np.array([[-1], [3], [4], [5]]),
         changed_tokens=(("",), (" dog",), (" it",), (".",)),
         changed_log_probs_a=np.array([[nan], [-1.0], [-1.5], [-2.0]]),

@@ -111,7 +111,11 @@ def facts(result: CorpusDivergence) -> None:
         shown = [
             Fact("Mean KL", numbers.pair(table.kl), "Nats lost per token when the candidate stands in for the base."),
             Fact("Perplexity ratio", numbers.pair(table.perplexity.ratio), "Candidate over base; 1 is no loss."),
-            Fact("Same first guess", numbers.pair(table.same_top1, percent=True), "Both put the same token first."),
+            Fact(
+                "Same first guess",
+                numbers.pair(table.same_top1, percent=True),
+                "Both put it first; ties in part.",
+            ),
             Fact("RMS Δp", numbers.pair(table.delta_p_rms, percent=True), "Typical change of the token's probability."),
             *shown,
         ]
@@ -271,5 +275,5 @@ def _markdown(result: CorpusDivergence) -> str:
 def _csv(result: CorpusDivergence) -> str:
     columns = {"text": result.texts, "log_prob_base_nats": result.base, "log_prob_candidate_nats": result.candidate}
     if result.kl is not None and result.same_top1 is not None:
-        columns |= {"kl_nats": result.kl, "same_top1": result.same_top1.astype(int)}
+        columns |= {"kl_nats": result.kl, "same_top1": result.same_top1}
     return export.csv_text(columns)

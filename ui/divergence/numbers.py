@@ -33,7 +33,7 @@ def lines(result: CorpusDivergence) -> list[Number]:
     if result.statistics is None or result.kl is None or result.same_top1 is None:
         return _perplexity_lines(result)
     table, kl, delta = result.statistics, result.kl, result.delta_p
-    differ = np.flatnonzero(~result.same_top1)
+    differ = np.flatnonzero(result.same_top1 < 1.0)
     return [
         *_perplexity_lines(result),
         *_ratio_lines(result, table),
