@@ -14,8 +14,10 @@ from engine.model import LoadedModel
 from engine.steps import Progress, Steps, run
 
 MOST_NEURONS = 256
-SHUFFLES = 8
+SHIFTS = 8
 """Rounds averaged into the baseline of each pair."""
+_LEAST_SHIFT = 0.1
+"""Shifts stay this share of the text away from 0 on both sides, so that what neighbouring tokens share is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class NeuronInformation:
 
     entropies (L, k): every kept neuron's, over `settings.bins` equal-width bins. The m paired neurons: `layers` (m,),
     `numbers` (m,), `values` (n, m), `information` (m, m) with entropies on the diagonal, `correlation` (m, m) NaN for a
-    constant neuron; `baseline` (m, m) is what is left of each pair when the tokens are shuffled, on average: its bias.
+    constant neuron; `baseline` (m, m) is what is left of each pair, on average, when one neuron is shifted along the
+    text and the tokens that fall off its end go to its front: its bias, with each neuron's dependence on its own past.
     `nearest_pairs` (s, 2) with `nearest` (s,) by scikit-learn's estimator, for a sample of pairs.
     """
 
@@ -129,13 +132,31 @@ def _entropy_steps(taken: Activations, settings: Settings) -> Steps[Floats]:
 
 
 def _baseline_steps(codes: Ints, settings: Settings) -> Steps[Floats]:
-    """Mean information (m, m) of the pairs once every neuron's tokens are shuffled by themselves."""
-    generator = np.random.default_rng(settings.seed)
+    """Mean information (m, m) of the pairs once one of each is shifted along the text.
+
+    Activations of neighbouring tokens resemble each other, so that a text holds less than n tokens' worth and its bias
+    is larger than n independent tokens would have. Shuffled tokens have lost that; shifted ones keep it.
+    """
+    lags = shifts(len(codes), SHIFTS, settings.seed)
     total = np.zeros((codes.shape[1], codes.shape[1]))
-    for turn in range(SHUFFLES):
-        yield Progress("Shuffled baseline", turn, SHUFFLES, "rounds")
-        total += run(measures.pairwise_mutual_information_steps(generator.permuted(codes, axis=0), settings.bins))
-    return total / SHUFFLES
+    for turn, lag in enumerate(lags):
+        yield Progress("Baseline by shifts along the text", turn, len(lags), "rounds")
+        total += run(measures.pairwise_mutual_information_steps(codes, settings.bins, lag=lag))
+    return total / len(lags)
+
+
+def shifts(samples: int, count: int, seed: int) -> list[int]:
+    """`count` different shifts of a series of n samples, one from each equal part of [n / 10, n - n / 10].
+
+    Fewer if so many different ones do not lie there.
+
+    >>> shifts(100, 4, seed=0)
+    [27, 43, 61, 76]
+    """
+    least = max(1, int(np.ceil(_LEAST_SHIFT * samples)))
+    parts = np.array_split(np.arange(least, samples - least + 1), count)
+    generator = np.random.default_rng(seed)
+    return [int(generator.choice(part)) for part in parts if part.size]
 
 
 def _chosen(taken: Activations, settings: Settings) -> tuple[Ints, Ints]:

@@ -31,8 +31,12 @@ def pairwise_mutual_information(columns: ArrayLike, bins: int = 15, rule: BinRul
     return steps.run(pairwise_mutual_information_steps(column_codes(columns, bins, rule), bins))
 
 
-def pairwise_mutual_information_steps(codes: Ints, bins: int) -> steps.Steps[Floats]:
-    """The same from bin numbers (n, m) in [0, bins), in steps of some rows of the table."""
+def pairwise_mutual_information_steps(codes: Ints, bins: int, *, lag: int = 0) -> steps.Steps[Floats]:
+    """The same from bin numbers (n, m) in [0, bins), in steps of some rows of the table.
+
+    With a `lag` the later column of each pair is first moved down by that many rows, its last ones to the front: what
+    the two then share they share whatever happens in one row, as two series do that each resemble their own past.
+    """
     if codes.ndim != 2 or codes.size == 0:
         raise InputError(f"The table of bin numbers must have rows and columns; it has shape {codes.shape}.")
     if codes.min() < 0 or codes.max() >= bins:
@@ -43,7 +47,8 @@ def pairwise_mutual_information_steps(codes: Ints, bins: int) -> steps.Steps[Flo
     entropies = np.array([_entropy(np.bincount(column), count_log, samples) for column in by_column])
     table = np.diag(entropies)
     cells = bins * bins
-    offsets = by_column + cells * np.arange(width)[:, None]  # column j counts into its own `cells` cells
+    moved = np.roll(by_column, lag, axis=1)
+    offsets = moved + cells * np.arange(width)[:, None]  # column j counts into its own `cells` cells
     for i in range(width - 1):
         pairs = offsets[i + 1 :] + bins * by_column[i]  # (m - i - 1, n)
         counts = np.bincount(pairs.ravel() - cells * (i + 1), minlength=cells * (width - i - 1))

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine import measures, steps
 from engine.errors import ComparisonError, InputError, ParameterError, TextError, UnsupportedModelError
 from engine.information import activations, bias, estimators, next_token, relations
+from engine.information import neurons as engine_neurons
 from engine.information.neurons import NeuronInformation, Settings, neuron_information_steps
+from engine.measures.binning import column_codes
 from engine.model import LoadedModel
 
 TEXT = "The goal of a correlation analysis is to measure how strongly two variables are related to each other. " * 3
@@ -238,6 +242,52 @@ def test_pairs_are_the_histogram_estimate_of_their_activations(measured: NeuronI
     assert measured.nearest[0] == pytest.approx(expected, abs=1e-6)
 
 
+def autoregressive(columns: int, samples: int, seed: int) -> np.ndarray:
+    """Independent series (samples, columns) that each keep nine tenths of their last value."""
+    noise = np.random.default_rng(seed).normal(size=(samples + 200, columns))
+    series = np.zeros_like(noise)
+    for row in range(1, len(noise)):
+        series[row] = 0.9 * series[row - 1] + noise[row]
+    return series[200:]
+
+
+def test_independent_series_with_a_memory_have_nothing_above_the_baseline() -> None:
+    series = autoregressive(60, 500, seed=0)
+    codes = column_codes(series, 8)
+    pairs = np.triu_indices(60, 1)
+    raw = measures.pairwise_mutual_information(series, 8)[pairs]
+    baseline = steps.run(engine_neurons._baseline_steps(codes, Settings()))[pairs]
+    # The same pairs with shuffled tokens, which is what independent tokens would show.
+    shuffled = np.random.default_rng(1).permuted(series, axis=0)
+    left_by_shuffling = (raw - measures.pairwise_mutual_information(shuffled, 8)[pairs]).mean()
+    assert left_by_shuffling > 0.03
+    assert abs((raw - baseline).mean()) < 0.004
+
+
+def test_what_two_series_share_stays_above_the_baseline() -> None:
+    own = autoregressive(3, 500, seed=0)
+    series = own[:, 1:] + own[:, :1]
+    codes = column_codes(series, 8)
+    raw = measures.pairwise_mutual_information(series, 8)
+    baseline = steps.run(engine_neurons._baseline_steps(codes, Settings()))
+    assert raw[0, 1] - baseline[0, 1] > 0.08  # ln(4/3) / 2 = .144 for normals that share half their variance
+
+
+@given(samples=st.integers(15, 3000), count=st.integers(1, 8), seed=st.integers(0, 20))
+def test_shifts_stay_away_from_where_they_would_undo_nothing(samples: int, count: int, seed: int) -> None:
+    lags = engine_neurons.shifts(samples, count, seed)
+    assert lags == engine_neurons.shifts(samples, count, seed)
+    assert len(set(lags)) == count
+    assert all(min(lag, samples - lag) >= samples / 10 for lag in lags)
+
+
+def test_a_baseline_is_the_estimate_of_the_pair_so_shifted() -> None:
+    x, y = autoregressive(2, 40, seed=3).T
+    moved = steps.run(measures.pairwise_mutual_information_steps(column_codes(np.c_[x, y], 5), 5, lag=7))
+    expected = measures.histogram_mutual_information(x, np.roll(y, 7), 5)
+    assert moved[0, 1] == pytest.approx(expected, abs=1e-12)
+
+
 def test_neurons_are_spread_over_layers_or_taken_from_one(tiny_gpt2: LoadedModel, measured: NeuronInformation) -> None:
     assert measured.layers.tolist() == [0] * 10 + [1] * 10
     one = steps.run(neuron_information_steps(tiny_gpt2, TEXT, Settings(neurons=12, nearest_pairs=0, layer=1)))
@@ -265,7 +315,7 @@ def test_work_on_neurons_reports_each_stage(tiny_gpt2: LoadedModel) -> None:
         "Reading with Tiny GPT-2, float32",
         "Entropy of each neuron",
         "Mutual information of all pairs",
-        "Shuffled baseline",
+        "Baseline by shifts along the text",
         "Nearest-neighbour estimate for a sample of pairs",
     ]
 

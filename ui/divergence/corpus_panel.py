@@ -114,7 +114,7 @@ def facts(result: CorpusDivergence) -> None:
             Fact(
                 "Same first guess",
                 numbers.pair(table.same_top1, percent=True),
-                "Both put it first; ties in part.",
+                "Both put the same token first; ties count in part.",
             ),
             Fact("RMS Δp", numbers.pair(table.delta_p_rms, percent=True), "Typical change of the token's probability."),
             *shown,

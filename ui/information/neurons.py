@@ -86,7 +86,11 @@ def _show_result(result: NeuronInformation) -> None:
         ("Tokens", f"{len(result.tokens):,}", result.model_title),
         parts.nats("Median entropy of a neuron", float(np.median(result.entropies))),
         ("Mean over pairs, raw", f"{result.information[off].mean():.4f}", "nats, by histogram"),
-        ("The same, shuffled", f"{result.baseline[off].mean():.4f}", f"bias; first order says {first_order:.4f}"),
+        (
+            "The same, shifted",
+            f"{result.baseline[off].mean():.4f}",
+            f"baseline; first order, for independent tokens: {first_order:.4f}",
+        ),
     )
     theme = layout.theme()
     charts = (
@@ -104,8 +108,12 @@ def _show_result(result: NeuronInformation) -> None:
     parts.note(
         f"Entropies: plug-in over {settings.bins} equal-width bins, {result.entropies.shape[1]:,} of {result.width:,} "
         f"units a layer. Pairs: {len(result.layers)} units, histogram of {settings.bins} × {settings.bins} bins "
-        f"({_RULES[settings.rule].lower()}), less its mean with shuffled tokens. {len(result.nearest)} pairs "
-        f"also by scikit-learn's {settings.neighbours}-nearest-neighbour estimator."
+        f"({_RULES[settings.rule].lower()}), less a baseline: its mean over {engine_neurons.SHIFTS} shifts of one unit "
+        "along the text, end to front. Neighbouring tokens resemble each other, so the bias is larger than that of "
+        "independent tokens; shifts keep the resemblance, a shuffle would take off too little. "
+        f"{len(result.nearest)} pairs also by scikit-learn's {settings.neighbours}-nearest-neighbour estimator. It is "
+        "cut at 0: of independent units about half would lie exactly there and the others above, so its mean is a "
+        "little too high."
     )
     _one_pair(result)
 
@@ -131,7 +139,7 @@ def _one_pair(result: NeuronInformation) -> None:
                 f"{result.correlation[i, j]:+.3f}",
                 f"accounts for {result.from_correlation[i, j]:.4f} nats",
             ),
-            parts.nats("Information, less shuffled", float(result.above_baseline[i, j])),
+            parts.nats("Information, less baseline", float(result.above_baseline[i, j])),
         )
     with right:
         figure = figures.one_pair(result, i, j, theme=layout.theme())

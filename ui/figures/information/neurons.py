@@ -39,7 +39,7 @@ def entropy_by_layer(result: NeuronInformation, *, theme: Theme) -> go.Figure:
 
 
 def layer_matrix(result: NeuronInformation, *, theme: Theme) -> go.Figure:
-    """Mean information between neurons of each two layers, above the shuffled baseline, in nats."""
+    """Mean information between neurons of each two layers, above the baseline of shifted texts, in nats."""
     present = np.unique(result.layers)
     title = "Information between layers"
     if present.size < 2:
@@ -49,7 +49,7 @@ def layer_matrix(result: NeuronInformation, *, theme: Theme) -> go.Figure:
 
 
 def pair_matrix(result: NeuronInformation, *, theme: Theme) -> go.Figure:
-    """Information of all pairs of the chosen neurons above the shuffled baseline, in nats."""
+    """Information of all pairs of the chosen neurons above the baseline of shifted texts, in nats."""
     names = np.arange(len(result.layers), dtype=np.int64)
     return _matrix(result.above_baseline, names, "Information of all pairs", "Neuron, in order of layers", theme)
 
@@ -102,13 +102,16 @@ def against_correlation(result: NeuronInformation, *, theme: Theme) -> go.Figure
     figure.add_shape(type="line", x0=0, y0=0, x1=top, y1=top, line=line)
     look.styled(
         figure, theme=theme, title=title, x_title="from correlation: −½ ln(1 − r²), nats",
-        y_title="histogram less shuffled, nats", height=340,
+        y_title="histogram less baseline, nats", height=340,
     )  # fmt: skip
     return figure
 
 
 def nearest_against_histogram(result: NeuronInformation, *, theme: Theme) -> go.Figure:
-    """The nearest-neighbour estimate of a sample of pairs against the histogram's, raw and less the shuffled one."""
+    """The nearest-neighbour estimate of a sample of pairs against the histogram's, raw and less its baseline.
+
+    Nearest-neighbour estimates are cut at 0: of independent neurons half lie exactly there.
+    """
     colours = palette(theme)
     title = "A sample of pairs by both estimators"
     if not result.nearest.size:
@@ -117,7 +120,7 @@ def nearest_against_histogram(result: NeuronInformation, *, theme: Theme) -> go.
     figure = go.Figure()
     for name, values, colour in (
         ("raw histogram", result.information[i, j], colours.model_b),
-        ("less shuffled", result.above_baseline[i, j], colours.model_a),
+        ("less baseline", result.above_baseline[i, j], colours.model_a),
     ):
         figure.add_scatter(
             x=result.nearest, y=values, mode="markers", name=name, marker={"size": 7, "color": colour},
@@ -128,7 +131,7 @@ def nearest_against_histogram(result: NeuronInformation, *, theme: Theme) -> go.
     figure.add_shape(type="line", x0=0, y0=0, x1=top, y1=top, line=line)
     neighbours = result.settings.neighbours
     look.styled(
-        figure, theme=theme, title=title, x_title=f"{neighbours} nearest neighbours (scikit-learn), nats",
+        figure, theme=theme, title=title, x_title=f"{neighbours} nearest neighbours (scikit-learn, cut at 0), nats",
         y_title="histogram, nats", height=340, legend_rows=1,
     )  # fmt: skip
     return figure
