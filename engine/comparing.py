@@ -1,13 +1,13 @@
 """Two models on one text: how much better either predicts each piece, and how far their distributions are apart."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from engine import alignment, divergences, head, opening, scoring, steps
+from engine import alignment, divergences, head, opening, scoring, steps, vocabularies
 from engine.errors import ParameterError
 from engine.model import ScoringModel
 from engine.opening import Bos
@@ -31,6 +31,7 @@ def compare_models(
     stride: int | None = None,
     special_tokens: bool = False,
     prepend_bos: bool | None = None,
+    common_tokens: bool = False,
     n_changed: int = 5,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> ModelComparison:
@@ -48,6 +49,7 @@ def compare_models(
         window=window,
         stride=stride,
         special_tokens=special_tokens,
+        common_tokens=common_tokens,
         n_changed=n_changed,
     )
     return steps.run(work, on_progress)
@@ -64,6 +66,7 @@ def compare_models_steps(
     stride: int | None = None,
     special_tokens: bool = False,
     prepend_bos: bool | None = None,
+    common_tokens: bool = False,
     n_changed: int = 5,
     encoding: Encoding | None = None,
 ) -> Steps[ModelComparison]:
@@ -71,7 +74,8 @@ def compare_models_steps(
 
     With one vocabulary both models walk the same tokens in step, so that KL and JS over the whole vocabulary are
     exact and nothing of size n x V is held. Otherwise each reads its own tokens, and log-probabilities are summed over
-    the finest spans of characters that both tokenizations have.
+    the finest spans of characters that both tokenizations have. Vocabularies that are one but for padding or added
+    tokens have no KL unless `common_tokens` asks for the one over the tokens they share.
 
     Parameters
     ----------
@@ -81,6 +85,10 @@ def compare_models_steps(
         As in `engine.scoring.score_text_steps`, like `top_k`, `bos`, `window`, `stride` and `special_tokens`, which
         hold for both models; with bos='auto' each opens as it must. With one vocabulary the window is by default the
         shorter of the two context lengths.
+    common_tokens
+        Whether vocabularies that are one but for padding or added tokens are compared over the tokens that both know,
+        with both distributions made to sum to one there. Without effect on other pairs. The result says over how many
+        tokens, and how much probability that leaves out; if it is more than 1 % of either model's, there is no KL.
     n_changed
         Tokens to keep at each position whose probability differs most between the models.
     encoding
@@ -91,19 +99,18 @@ def compare_models_steps(
     TextError, ParameterError, UnsupportedModelError
         As in `engine.scoring.score_text_steps`.
     """
-    shared = a.tokenizer.vocabulary_id == b.tokenizer.vocabulary_id
-    if shared and window is None:
-        window = min(a.context_length, b.context_length)
     settings = ReadingSettings(top_k, opening.choice(bos, prepend_bos), window, stride, special_tokens)
-    if shared and a.vocab_size == b.vocab_size:
-        if not 0 <= n_changed <= a.vocab_size:
-            raise ParameterError(f"n_changed is {n_changed:,}; it must be 0 to {a.vocab_size:,}.")
-        return (yield from _in_step(a, b, text, settings, encoding, n_changed))
-    encoding = encoding if shared else None
+    vocabulary = vocabularies.shared(a, b, None if encoding is not None else text, special_tokens=special_tokens)
+    if vocabulary is not None:
+        if window is None:
+            settings = replace(settings, window=min(a.context_length, b.context_length))
+        if vocabulary.whole or common_tokens:
+            ids = None if vocabulary.whole else torch.from_numpy(vocabulary.ids)
+            return (yield from _in_step((a, b), text, settings, encoding, _Walk(a, b, top_k, n_changed, ids)))
     scores_a = yield from scoring.score_text_steps(a, text, **asdict(settings), encoding=encoding)
-    encoding = Encoding(scores_a.token_ids, scores_a.spans) if shared else None
+    encoding = Encoding(scores_a.token_ids, scores_a.spans) if vocabulary is not None else None
     scores_b = yield from scoring.score_text_steps(b, text, **asdict(settings), encoding=encoding)
-    return _comparison(scores_a, scores_b, shared, _reason(a, b, shared), {})
+    return _comparison(scores_a, scores_b, vocabulary is not None, vocabularies.reason(a, b, vocabulary), {})
 
 
 def correlations(x: FloatArray, y: FloatArray) -> tuple[float, float]:
@@ -131,68 +138,96 @@ def _pearson(x: FloatArray, y: FloatArray) -> float:
     return float(np.clip((x @ y) / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
 
 
-def _reason(a: ScoringModel, b: ScoringModel, shared: bool) -> str:
-    if not shared:
-        return (
-            f"{a.title} and {b.title} have different vocabularies, so that there is no token-by-token KL between them."
-        )
-    return (
-        f"{a.title} and {b.title} share a vocabulary but give {a.vocab_size:,} and {b.vocab_size:,} logits, "
-        "so that their distributions are over different sets."
-    )
+@dataclass(frozen=True, eq=False)
+class _Outside:
+    """(C,) probability that each model gives to the tokens that are not common."""
+
+    outside_a: torch.Tensor
+    outside_b: torch.Tensor
 
 
 class _Walk:
-    """Both models' readings of the same tokens and what lies between them, chunk after chunk."""
+    """Both models' readings of the same tokens and what lies between them, chunk after chunk.
 
-    def __init__(self, a: ScoringModel, b: ScoringModel, top_k: int, n_changed: int) -> None:
-        self.a, self.b, self.top_k, self.n_changed = a, b, top_k, n_changed
+    With `common`, (c,) ids in ascending order, what lies between them is over these only; the readings are over all.
+    """
+
+    def __init__(
+        self, a: ScoringModel, b: ScoringModel, top_k: int, n_changed: int, common: torch.Tensor | None
+    ) -> None:
+        most = a.vocab_size if common is None else len(common)
+        if not 0 <= n_changed <= most:
+            raise ParameterError(f"n_changed is {n_changed:,}; it must be 0 to {most:,}.")
+        self.a, self.b, self.top_k, self.n_changed, self.common = a, b, top_k, n_changed, common
         self.readings_a: list[head.Readings] = []
         self.readings_b: list[head.Readings] = []
         self.apart: list[divergences.Divergences] = []
-        self._spaces: tuple[head.Workspace, head.Workspace] | None = None
+        self.outside: list[_Outside] = []
+        self._spaces: list[head.Workspace] = []
 
     @torch.inference_mode()
     def take(self, hidden_a: torch.Tensor, hidden_b: torch.Tensor, targets: torch.Tensor) -> None:
         """Read one chunk: (C, width) hidden states of either model and the (C,) tokens that came next."""
         logits_a = self.a.logits(hidden_a)
         logits_b = self.b.logits(hidden_b).to(logits_a.device)
-        if self._spaces is None:
-            width, device = self.a.vocab_size, logits_a.device
-            self._spaces = head.Workspace(width, device), head.Workspace(width, device)
-        space_a, space_b = self._spaces
-        for start in range(0, len(targets), space_a.rows):
-            rows = slice(start, start + space_a.rows)
-            self.readings_a.append(space_a.read(logits_a[rows], targets[rows], self.top_k))
-            self.readings_b.append(space_b.read(logits_b[rows], targets[rows], self.top_k))
-            self.apart.append(divergences.between(space_a, space_b, self.n_changed))
+        spaces = self._spaces = self._spaces or self._made(logits_a.device)
+        step = min(space.rows for space in spaces)
+        for start in range(0, len(targets), step):
+            rows = slice(start, start + step)
+            self.readings_a.append(spaces[0].read(logits_a[rows], targets[rows], self.top_k))
+            self.readings_b.append(spaces[1].read(logits_b[rows], targets[rows], self.top_k))
+            if self.common is None:
+                self.apart.append(divergences.between(spaces[0], spaces[1], self.n_changed))
+            else:
+                self._take_common(self.common.to(targets.device), logits_a[rows], logits_b[rows], targets[rows])
+
+    def _made(self, device: torch.device) -> list[head.Workspace]:
+        """A workspace for each model's logits and, if need be, for its logits of the common tokens."""
+        widths = [self.a.vocab_size, self.b.vocab_size] + ([] if self.common is None else 2 * [len(self.common)])
+        return [head.Workspace(width, device) for width in widths]
+
+    def _take_common(
+        self, common: torch.Tensor, logits_a: torch.Tensor, logits_b: torch.Tensor, targets: torch.Tensor
+    ) -> None:
+        columns = torch.searchsorted(common, targets)
+        outside = []
+        for space, logits, readings in zip(
+            self._spaces[2:], (logits_a, logits_b), (self.readings_a, self.readings_b), strict=True
+        ):
+            inside = space.read(logits[:, common], columns, 0)
+            # p over all tokens = p over the common ones times their mass
+            outside.append(-torch.expm1(readings[-1].log_probs - inside.log_probs).clamp_(max=0.0))
+        apart = divergences.between(self._spaces[2], self._spaces[3], self.n_changed)
+        self.apart.append(replace(apart, changed_ids=common[apart.changed_ids]))
+        self.outside.append(_Outside(*outside))
 
 
 def _in_step(
-    a: ScoringModel,
-    b: ScoringModel,
+    models: tuple[ScoringModel, ScoringModel],
     text: str,
     settings: ReadingSettings,
     encoding: Encoding | None,
-    n_changed: int,
+    walk: _Walk,
 ) -> Steps[ModelComparison]:
     """Both models over the same tokens, window by window and chunk by chunk."""
+    a, b = models
     message = f"Comparing {a.title} and {b.title}"
     yield Progress(message, unit="tokens")
-    reading_a, reading_b = scoring.prepare((a, b), text, settings, encoding)
-    walk = _Walk(a, b, settings.top_k, n_changed)
+    reading_a, reading_b = scoring.prepare(models, text, settings, encoding)
     for part in reading_a.windows:
         done = part.first
         pieces = (scoring.hidden_and_targets(model, own, part) for model, own in ((a, reading_a), (b, reading_b)))
         for hidden_a, hidden_b, targets in _paired(*pieces):
             yield Progress(message, done, reading_a.n, "tokens")
-            for chunk in head.chunks(a.vocab_size, hidden_a):
+            for chunk in head.chunks(max(a.vocab_size, b.vocab_size), hidden_a):
                 yield Progress(message, done + chunk.start, reading_a.n, "tokens")
                 walk.take(hidden_a[chunk], hidden_b[chunk], targets[chunk])
             done += len(targets)
     scores_a = scoring.text_scores(a, text, reading_a, walk.readings_a)
     scores_b = scoring.text_scores(b, text, reading_b, walk.readings_b)
-    return _comparison(scores_a, scores_b, True, None, _columns(a, reading_a, walk.apart, n_changed))
+    columns = _columns(a, reading_a, walk)
+    reason = vocabularies.too_much_outside(columns)
+    return _comparison(scores_a, scores_b, True, reason, {} if reason else columns)
 
 
 def _paired(pieces_a: _Pieces, pieces_b: _Pieces) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
@@ -208,12 +243,11 @@ def _paired(pieces_a: _Pieces, pieces_b: _Pieces) -> Iterator[tuple[torch.Tensor
             taken, held = min(part.stop, len(targets)), held[len(targets) - taken :]
 
 
-def _columns(
-    model: ScoringModel, reading: scoring.Reading, apart: list[divergences.Divergences], n_changed: int
-) -> dict[str, Any]:
+def _columns(model: ScoringModel, reading: scoring.Reading, walk: _Walk) -> dict[str, Any]:
     """The fields of a `ModelComparison` that only a shared vocabulary gives."""
+    apart, n_changed = walk.apart, walk.n_changed
     changed_ids = scoring.column(reading, apart, "changed_ids", -1, np.int64, n_changed)
-    return {
+    columns = {
         **{name: scoring.column(reading, apart, name, np.nan, np.float64) for name in ("kl_ab", "kl_ba", "js")},
         **{
             name: scoring.column(reading, apart, name, np.nan, np.float64, n_changed)
@@ -223,6 +257,10 @@ def _columns(
         "changed_ids": changed_ids,
         "changed_tokens": scoring.token_table(model, changed_ids),
     }
+    if walk.common is None:
+        return columns
+    sides = {name: scoring.column(reading, walk.outside, name, np.nan, np.float64) for name in vocabularies.SIDES}
+    return {**columns, **sides, "common_tokens": len(walk.common)}
 
 
 def _comparison(

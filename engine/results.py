@@ -212,12 +212,13 @@ class ModelComparison:
     share_above, share_below
         Share of those spans that b, or a, gives the higher log-probability; equal ones count in neither.
     shared_vocabulary
-        Whether both tokenizers have the same tokens under the same ids.
+        Whether both models read the same tokens, under the same ids.
     kl_undefined_reason
         One sentence for people where the next fields are None, else None.
     kl_ab, kl_ba, js
-        (n,) float64, nats: D(a||b), D(b||a) >= 0 and Jensen-Shannon in [0, ln 2], over the whole vocabulary. D(a||b)
-        is infinite where b rules out (by a logit of -inf) a token that a allows.
+        (n,) float64, nats: D(a||b), D(b||a) >= 0 and Jensen-Shannon in [0, ln 2], over the whole vocabulary, or over
+        the common tokens if `common_tokens` is a number. D(a||b) is infinite where b rules out (by a logit of -inf) a
+        token that a allows.
     same_top1
         (n,) float64 in [0, 1]: how far both have the same most probable token; 0 where unpredicted. Logits of low
         precision tie, so it is |A ∩ B| / |A ∪ B| of the sets of tokens tied for the maximum: 1 for equal sets, 1/2 if
@@ -227,6 +228,10 @@ class ModelComparison:
         where unpredicted.
     changed_tokens
         n tuples of c strings; empty strings where unpredicted.
+    common_tokens
+        Number of tokens that the divergences are over, each distribution made to sum to one there; None for all.
+    outside_a, outside_b
+        (n,) float64 in [0, 1]: probability that each model gives to all other tokens together; None likewise.
     """
 
     a: TextScores
@@ -250,12 +255,15 @@ class ModelComparison:
     changed_tokens: tuple[tuple[str, ...], ...] | None = None
     changed_log_probs_a: FloatArray | None = None
     changed_log_probs_b: FloatArray | None = None
+    common_tokens: int | None = None
+    outside_a: FloatArray | None = None
+    outside_b: FloatArray | None = None
 
     def __post_init__(self) -> None:
         m, n = len(self.spans), len(self.a)
         pairs = dict.fromkeys(("spans", "ranges_a", "ranges_b"), (m, 2))
         _check(self, {**pairs, "log_probs_a": (m,), "log_probs_b": (m,)})
-        _check(self, dict.fromkeys(("kl_ab", "kl_ba", "js", "same_top1"), (n,)))
+        _check(self, dict.fromkeys(("kl_ab", "kl_ba", "js", "same_top1", "outside_a", "outside_b"), (n,)))
         if self.changed_ids is not None:
             c = self.changed_ids.shape[-1]
             _check(self, dict.fromkeys(("changed_ids", "changed_log_probs_a", "changed_log_probs_b"), (n, c)))
@@ -266,6 +274,14 @@ class ModelComparison:
     def differences(self) -> FloatArray:
         """(m,) log p_b - log p_a in nats: above 0 where b predicts better."""
         return self.log_probs_b - self.log_probs_a
+
+    @property
+    def kl_basis(self) -> str | None:
+        """What the divergences are over, for a person, if that is not the whole vocabulary."""
+        if self.common_tokens is None or self.outside_a is None or self.outside_b is None:
+            return None
+        outside = " / ".join(f"{np.nanmean(side):.2g}" for side in (self.outside_a, self.outside_b))
+        return f"over the {self.common_tokens:,} common tokens; mass outside: {outside}"
 
     @property
     def n_predicted(self) -> int:

@@ -142,6 +142,88 @@ def test_padded_outputs_of_another_width_share_tokens_but_have_no_kl() -> None:
     assert np.isfinite(found.pearson)
 
 
+def padded(seed: int, padding: float, width: int = 320) -> fakes.TableModel:
+    """A model with logits for ids that no token has, all of them at `padding`."""
+    model = fakes.random_model(seed, width)
+    model.table[:, 257:] = padding
+    return model
+
+
+def common_log_probs(model: fakes.TableModel, text: str) -> np.ndarray:
+    """(n - 1, 257) in float64: the table's rows, made to sum to one over the first 257 ids."""
+    rows = model.table[list(text.encode())[:-1], :257].double()
+    return rows.log_softmax(-1).numpy()
+
+
+def test_padded_outputs_are_compared_over_the_common_tokens_when_asked_to() -> None:
+    a, b = fakes.random_model(1), padded(2, -9.0)
+    found = comparing.compare_models(a, b, TEXT, n_changed=3, common_tokens=True)
+    log_p, log_q = common_log_probs(a, TEXT), common_log_probs(b, TEXT)
+    p, q = np.exp(log_p), np.exp(log_q)
+    assert found.common_tokens == 257
+    np.testing.assert_allclose(found.kl_ab[1:], (p * (log_p - log_q)).sum(1), rtol=1e-5)
+    np.testing.assert_allclose(found.kl_ba[1:], (q * (log_q - log_p)).sum(1), rtol=1e-5)
+    middle = np.log((p + q) / 2)
+    js = ((p * (log_p - middle)).sum(1) + (q * (log_q - middle)).sum(1)) / 2
+    np.testing.assert_allclose(found.js[1:], js, rtol=1e-5)
+    np.testing.assert_array_equal(found.changed_ids[1:, 0], np.abs(p - q).argmax(1))
+    assert found.kl_undefined_reason is None
+
+
+def test_probability_outside_the_common_tokens_is_stated_and_scores_stay_over_all_tokens() -> None:
+    a, b = fakes.random_model(1), padded(2, -1.0)
+    found = comparing.compare_models(a, b, TEXT, common_tokens=True)
+    rows = b.table[list(TEXT.encode())[:-1]].double().softmax(-1).numpy()
+    np.testing.assert_allclose(found.outside_b[1:], rows[:, 257:].sum(1), atol=1e-6)
+    np.testing.assert_allclose(found.outside_a[1:], 0.0, atol=1e-6)
+    np.testing.assert_allclose(found.b.log_probs, scoring.score_text(b, TEXT).log_probs, atol=1e-6)
+    assert found.kl_basis == f"over the 257 common tokens; mass outside: 0 / {np.nanmean(found.outside_b):.2g}"
+
+
+def test_no_kl_is_given_where_much_probability_lies_outside_the_common_tokens() -> None:
+    found = comparing.compare_models(fakes.random_model(1), padded(2, 6.0), TEXT, common_tokens=True)
+    assert found.kl_ab is None
+    assert found.common_tokens is None
+    assert "lie outside the 257 tokens they share" in found.kl_undefined_reason
+
+
+def test_a_tokenizer_with_a_token_added_shares_the_others() -> None:
+    tuned = padded(2, -9.0, 258)
+    tuned.tokenizer = fakes.byte_tokenizer(special=(fakes.BOS, "<|pad|>"))
+    offered = comparing.compare_models(fakes.random_model(1), tuned, TEXT)
+    assert offered.shared_vocabulary
+    assert offered.kl_ab is None
+    assert "share 257 tokens" in offered.kl_undefined_reason
+    found = comparing.compare_models(fakes.random_model(1), tuned, TEXT, common_tokens=True)
+    assert found.common_tokens == 257
+
+
+def test_one_vocabulary_is_compared_whole_whether_common_tokens_are_asked_for_or_not() -> None:
+    whole, asked = (
+        comparing.compare_models(fakes.random_model(1), fakes.random_model(2), TEXT, common_tokens=common)
+        for common in (False, True)
+    )
+    np.testing.assert_array_equal(whole.kl_ab, asked.kl_ab)
+    assert asked.common_tokens is None
+
+
+@pytest.mark.parametrize(("opening_a", "opening_b"), [((256,), ()), ((), (256,)), ((256, 65), (256,))])
+def test_each_of_two_models_is_opened_as_its_own_tokenizer_opens(
+    opening_a: tuple[int, ...], opening_b: tuple[int, ...]
+) -> None:
+    text, models = TEXT * 4, (fakes.random_model(1), fakes.random_model(2))
+    for model, ids in zip(models, (opening_a, opening_b), strict=True):
+        model.tokenizer = fakes.byte_tokenizer()
+        model.tokenizer.opening_ids = ids
+    found = comparing.compare_models(*models, text, window=24, stride=7)
+    assert (found.a.opening_ids, found.b.opening_ids) == (opening_a, opening_b)
+    data = list(text.encode())
+    for side, model in zip((found.a, found.b), models, strict=True):
+        expected = model.table.double().log_softmax(-1).numpy()[data[:-1], data[1:]]
+        np.testing.assert_allclose(side.log_probs[1:], expected, atol=1e-5)
+    assert np.isfinite(found.a.log_probs[0]) == bool(opening_a and opening_b)
+
+
 def merged(*merges: tuple[str, str]) -> fakes.TableModel:
     return fakes.random_model(3, 257 + len(merges), tokenizer=fakes.byte_tokenizer(merges), bos_id=None)
 
