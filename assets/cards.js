@@ -24,7 +24,7 @@ function describe(card, payload, unit, several, isWord) {
   fact(several ? "Worst rank" : "Rank", format.rank(value("rank")));
   fact("Surprisal", format.signed(value("surprisal")), "bits");
   fact("Log-prob", format.signed(value("logprob")), "nats");
-  fact(several ? "Entropy met" : "Entropy", format.signed(value("entropy")), "nats");
+  fact(several ? "Entropy met" : "Entropy", format.signed(value("entropy")), "bits");
   if (payload.columns.top1) fact("p / p top", format.percent(value("ratio")));
   card.append(facts);
   if (!several) return alternatives(card, payload, unit.from);
@@ -86,9 +86,9 @@ function compareModels(card, payload, unit, several) {
   };
   pair("Probability", "log_prob", (x) => format.percent(apply(Math.exp, x)), sum);
   pair("Log-prob (nats)", "log_prob", format.signed, sum);
-  pair("Surprisal (bits)", "log_prob", (x) => format.signed(apply((y) => -y / Math.LN2, x)), sum);
+  pair("Surprisal (bits)", "log_prob", (x) => format.signed(bits(minus(0, x))), sum);
   pair(several ? "Worst rank" : "Rank", "rank", format.rank, largest);
-  pair(several ? "Entropy met (nats)" : "Entropy (nats)", "entropy", format.signed, sum);
+  pair(several ? "Entropy met (bits)" : "Entropy (bits)", "entropy", (x) => format.signed(bits(x)), sum);
   pair("Tokens", "pieces", String, sum);
   card.append(table);
   const difference = VALUES.difference.at(payload, unit.from, unit.to);

@@ -17,6 +17,9 @@ const largest = (column, from, to) => {
   return most;
 };
 const apply = (f, value) => (value == null ? null : f(value));
+// The data is in nats. A person reads surprisal and entropy in bits, here as in the charts and tables beside the strip,
+// and log-probabilities and divergences, which are natural logarithms, in nats.
+const bits = (nats) => apply((x) => x / Math.LN2, nats);
 
 // `at(payload, from, to)` is the value over tokens from..to-1: several tokens are one character, or one word. A word's
 // log-probability is the sum (the chain rule), and so is the uncertainty met while reading it; its rank and its
@@ -28,9 +31,9 @@ const VALUES = {
     at: (p, s, e) => apply(Math.exp, sum(p.columns.log_prob, s, e)) },
   rank: { label: "Rank", unit: "", ramp: "rank", needs: "rank", at: (p, s, e) => largest(p.columns.rank, s, e) },
   surprisal: { label: "Surprisal", unit: "bits", ramp: "surprise", low: "expected", high: "surprising", needs: "log_prob",
-    at: (p, s, e) => apply((x) => -x / Math.LN2, sum(p.columns.log_prob, s, e)) },
-  entropy: { label: "Entropy", unit: "nats", ramp: "surprise", low: "certain", high: "uncertain", needs: "entropy",
-    at: (p, s, e) => sum(p.columns.entropy, s, e) },
+    at: (p, s, e) => bits(minus(0, sum(p.columns.log_prob, s, e))) },
+  entropy: { label: "Entropy", unit: "bits", ramp: "surprise", low: "certain", high: "uncertain", needs: "entropy",
+    at: (p, s, e) => bits(sum(p.columns.entropy, s, e)) },
   ratio: { label: "p / p of top token", unit: "", ramp: "sequential", low: "far from top", high: "top", needs: "top1",
     at: (p, s, e) => apply((x) => Math.min(1, Math.exp(x)), minus(sum(p.columns.log_prob, s, e), sum(p.columns.top1, s, e))) },
   difference: { label: "Difference, log p: B − A", unit: "nats", ramp: "diverging", low: "A better", high: "B better",

@@ -151,10 +151,10 @@ def _ranks(ranks: npt.NDArray[np.int64]) -> list[int | None]:
 
 
 def _shared_domain(comparison: ModelComparison) -> dict[str, list[float]]:
-    """Smallest and largest value of each quantity over both readings."""
+    """Smallest and largest value of each quantity over both readings, in the strip's units: entropy in bits."""
     both = {
         "logprob": np.concatenate([comparison.a.log_probs, comparison.b.log_probs]),
-        "entropy": np.concatenate([comparison.a.entropies, comparison.b.entropies]),
+        "entropy": np.concatenate([comparison.a.entropies, comparison.b.entropies]) / np.log(2.0),
     }
     both["prob"] = np.exp(both["logprob"])
     both["surprisal"] = -both["logprob"] / np.log(2.0)

@@ -144,7 +144,7 @@ def test_card_gives_the_numbers_and_marks_the_actual_token(page: Page) -> None:
         p = math.exp(ENGLISH.log_probs[i])
         assert value_line(page, "Log-prob") == f"−{-ENGLISH.log_probs[i]:.2f} nats"
         assert value_line(page, "Surprisal") == f"{ENGLISH.surprisals_bits[i]:.2f} bits"
-        assert value_line(page, "Entropy") == f"{ENGLISH.entropies[i]:.2f} nats"
+        assert value_line(page, "Entropy") == f"{ENGLISH.entropies[i] / np.log(2):.2f} bits"
         assert value_line(page, "Rank") == f"{ENGLISH.ranks[i]:,}"
         if p >= 0.1:
             assert value_line(page, "Probability") == f"{100 * p:.1f} %"
@@ -290,7 +290,7 @@ def test_address_keeps_the_view_beside_streamlits_own_parameters(open_page: Open
         page.get_by_label("Shift").fill("4")
         page.get_by_label("Shift").press("Enter")
     page.get_by_label("Whole words").check()
-    low = page.get_by_label("Lowest Entropy, nats")
+    low = page.get_by_label("Lowest Entropy, bits")
     low.fill("1.5")
     low.press("Enter")
     with rerun(page):
@@ -301,7 +301,7 @@ def test_address_keeps_the_view_beside_streamlits_own_parameters(open_page: Open
     again = open_page(page.url[page.url.index("/", 8) :])
     expect(again.get_by_label("Colour")).to_have_value("entropy")
     expect(again.get_by_label("Whole words")).to_be_checked()
-    expect(again.get_by_label("Lowest Entropy, nats")).to_have_value("1.5")
+    expect(again.get_by_label("Lowest Entropy, bits")).to_have_value("1.5")
     again.get_by_label("Colour").select_option("logprob")
     again.get_by_label("Whole words").uncheck()
     assert again.url.endswith("/?shift=4")
@@ -407,6 +407,21 @@ def test_comparison_shows_both_models_and_what_changed(open_page: OpenPage) -> N
     blue_a, red_b = (re.findall(r"\d+", shown[i]) for i in (best_a, best_b))
     assert int(blue_a[2]) > int(blue_a[0])
     assert int(red_b[0]) > int(red_b[2])
+
+
+def test_entropy_and_surprisal_are_in_bits_on_the_legend_and_in_both_kinds_of_card(open_page: OpenPage) -> None:
+    page = open_page("/?colour=entropy")
+    expect(page.get_by_label("Highest Entropy, bits")).to_have_value(f"{np.nanmax(ENGLISH.entropies) / np.log(2):.2f}")
+    page = open_page("/?kind=comparison&report=0")
+    both = readings.comparison(readings.ENGLISH)
+    cells(page).nth(4).click()
+    card = page.locator(".pins .card")
+    for name, sides in (
+        ("Entropy (bits)", [side.entropies[4] / np.log(2) for side in (both.a, both.b)]),
+        ("Surprisal (bits)", [side.surprisals_bits[4] for side in (both.a, both.b)]),
+    ):
+        shown = card.get_by_role("row", name=name).get_by_role("cell").all_inner_texts()
+        assert shown == [f"{side:.2f}" for side in sides]
 
 
 def test_comparison_of_different_vocabularies_offers_what_is_defined(open_page: OpenPage) -> None:

@@ -1,6 +1,7 @@
 """The strip's data and its page: exact, small, and closed to whatever the text says."""
 
 import base64
+import dataclasses
 import hashlib
 import html
 import json
@@ -105,8 +106,19 @@ def test_both_sides_of_a_comparison_share_one_scale() -> None:
     assert a["domain"] == b["domain"]
     every = np.concatenate([both.a.log_probs[1:], both.b.log_probs[1:]])
     assert a["domain"]["logprob"] == [every.min(), every.max()]
+    entropies_bits = np.concatenate([both.a.entropies[1:], both.b.entropies[1:]]) / np.log(2)
+    assert a["domain"]["entropy"] == pytest.approx([entropies_bits.min(), entropies_bits.max()])
     assert a["title"] == "Small model"
     assert b["title"] == "Large model"
+
+
+def test_an_infinite_divergence_still_makes_json() -> None:
+    both = readings.comparison(readings.ENGLISH)
+    kl = both.kl_ab.copy()
+    kl[3] = np.inf  # model b rules out a token that model a allows
+    data = strip.comparison_payload(dataclasses.replace(both, kl_ab=kl))
+    assert data["columns"]["kl_ab"][3] is None
+    json.dumps(data, allow_nan=False)
 
 
 class Outline(HTMLParser):

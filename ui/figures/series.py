@@ -37,7 +37,7 @@ QUANTITIES = {
     quantity.name: quantity
     for quantity in (
         Quantity("surprisal", "Surprisal", "Surprisal (bits)", lambda s: np.asarray(s.surprisals_bits, np.float64)),
-        Quantity("log_prob", "Log-probability", "Log-probability (nats)", lambda s: s.log_probs),
+        Quantity("log_prob", "Log-probability", "Log-probability, ln p (nats)", lambda s: s.log_probs),
         Quantity("probability", "Probability", "Probability", lambda s: np.asarray(s.probabilities, np.float64)),
         Quantity("rank", "Rank", "Rank of the token (1 = expected)", _ranks, logarithmic=True),
         Quantity("entropy", "Entropy", "Entropy of the prediction (bits)", lambda s: s.entropies / _LN2),
