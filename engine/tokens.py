@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,11 @@ IntArray = npt.NDArray[np.int64]
 
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SENTENCEPIECE_SPACE = "▁"
+# What extends a character beside marks: jamo after a syllable's first, joiners, halfwidth voicing marks, skin tones,
+# tags.
+_EXTENDERS = re.compile(
+    "[\u1160-\u11ff\ud7b0-\ud7ff\u200c\u200d\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +40,7 @@ class Encoding:
     Attributes
     ----------
     token_ids
-        (n,) int64.
+        (n,) int64. A tokenizer that drops white space may find no token in a text of it: n is then 0.
     spans
         (n, 2) int64, start and end in characters of the text. No span is empty; starts and ends never fall; together
         they cover the text without gaps, and two neighbours overlap just where they share a character.
@@ -102,7 +108,7 @@ class TextTokenizer:
             return Encoding(ids, _spans_of_bytes(text, pieces))
         # The tokenizer rewrites text before cutting it (adds a space, composes characters): take its word for it.
         ids, offsets = self._ids_and_offsets(text, special_tokens)
-        return Encoding(ids, _tiled(offsets, len(text)))
+        return Encoding(ids, _tiled(offsets, text))
 
     def token_texts(self, ids: Iterable[int] | IntArray) -> list[str]:
         """One string for people per id. What is not whole characters shows as bytes, never as U+FFFD."""
@@ -212,12 +218,18 @@ def _spans_of_bytes(text: str, pieces: list[bytes]) -> IntArray:
     return spans
 
 
-def _tiled(offsets: IntArray, length: int) -> IntArray:
+def _tiled(offsets: IntArray, text: str) -> IntArray:
     """A tokenizer's own offsets (n, 2) made to cover the text: gaps closed, empty spans joined to a neighbour.
 
-    Characters that belong to no token go to the next token, those after the last one to the last. A token that
-    stands for no character of the text, such as a space the tokenizer puts in front, shares the next token's.
+    A combining mark that belongs to no token, since the tokenizer composed it with its letter or dropped it, goes to
+    the tokens of that letter. Other characters that belong to none go to the next token, those after the last one to
+    the last. A token that stands for no character of the text, such as a space the tokenizer puts in front, shares the
+    next token's. A text of such characters only has no tokens, and no spans.
     """
+    if not len(offsets):
+        return offsets
+    length = len(text)
+    offsets = _with_marks(offsets, text)
     starts, ends = np.maximum.accumulate(offsets[:, 0]), np.maximum.accumulate(offsets[:, 1])
     ends = np.minimum(ends, length)
     ends[-1] = length
@@ -228,3 +240,30 @@ def _tiled(offsets: IntArray, length: int) -> IntArray:
         if ends[i] <= starts[i]:
             ends[i] = ends[i + 1]
     return np.stack([starts, np.maximum.accumulate(ends)], axis=1).astype(np.int64)
+
+
+def _with_marks(offsets: IntArray, text: str) -> IntArray:
+    """The offsets, each moved on over the marks behind it that no token has."""
+    bounds = np.zeros(len(text) + 1, dtype=np.int64)
+    np.add.at(bounds, offsets[:, 0].clip(0, len(text)), 1)
+    np.add.at(bounds, offsets[:, 1].clip(0, len(text)), -1)
+    uncovered = np.flatnonzero(np.cumsum(bounds[:-1]) == 0)
+    after = np.arange(len(text) + 1)
+    for place in uncovered[::-1].tolist():
+        if _extends_a_character(text[place]):
+            after[place] = after[place + 1]
+    starts, ends = offsets.T
+    return np.stack([starts, np.where(ends > starts, after[ends.clip(0, len(text))], ends)], axis=1)
+
+
+def _extends_a_character(character: str) -> bool:
+    r"""Whether a character is a part of the one before it: a mark, a joiner, a further jamo, a skin tone.
+
+    The property Grapheme_Extend of Unicode (Standard Annex 29) with spacing marks, joiners and the jamo that compose.
+
+    Examples
+    --------
+    >>> [_extends_a_character(character) for character in "e\u0301 \ufe0f"]
+    [False, True, False, True]
+    """
+    return unicodedata.category(character) in {"Mn", "Mc", "Me"} or bool(_EXTENDERS.match(character))
