@@ -58,9 +58,9 @@ def activation_steps(model: LoadedModel, text: str, site: Site = "mlp", *, seed:
     Raises
     ------
     TextError
-        Where the text has fewer than 16 tokens: nothing can be estimated from so few.
+        If the text has fewer than 16 tokens: nothing can be estimated from so few.
     UnsupportedModelError
-        Where the network's blocks are not built in a way known here.
+        If the network's blocks are not built in a way known here.
     """
     if site not in get_args(Site):
         raise ParameterError(f"There is no site {site!r}; use one of {', '.join(get_args(Site))}.")

@@ -13,7 +13,7 @@ from engine import measures
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one estimator says: `value` in nats, `spread` where it is an average (else NaN), `seconds` it took."""
+    """What one estimator says: `value` in nats, `spread` if it is an average (else NaN), `seconds` it took."""
 
     name: str
     title: str

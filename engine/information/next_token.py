@@ -60,13 +60,13 @@ def next_token_steps(model: ScoringModel, text: str, position: int | None = None
     Raises
     ------
     TextError
-        Where the text is empty.
+        If the text is empty, or the tokenizer finds no token in it.
     ParameterError
-        Where the position lies outside the text, or beyond what is read here.
+        If the position lies outside the text, or beyond what is read here.
     """
     ids = model.tokenizer.encode(text).token_ids
     if not ids.size:
-        raise TextError("The text is empty; type a few words.")
+        raise TextError("The tokenizer finds no token in this text. Type at least one word.")
     limit = min(MOST_CONTEXT, model.context_length)
     last = min(int(ids.size), limit)
     position = last if position is None else position
@@ -113,7 +113,7 @@ def shared_bars(a: NextToken, b: NextToken, shown: int = 7) -> SharedBars:
     Raises
     ------
     ComparisonError
-        Where the two do not share a vocabulary: no token then means the same under both.
+        If the two do not share a vocabulary: no token then means the same under both.
     """
     alike = a.vocabulary_id == b.vocabulary_id and a.log_probs.size == b.log_probs.size
     _refuse_unlike(a.model_title, b.model_title, alike)

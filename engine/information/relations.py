@@ -25,7 +25,7 @@ CELLS_AT_ONCE = 512
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """One way y can depend on x. `curve` is f where x is uniform on [-1, 1] and y = f(x) + noise e, else None."""
+    """One way y can depend on x. `curve` is f if x is uniform on [-1, 1] and y = f(x) + noise e, else None."""
 
     name: str
     title: str
@@ -65,7 +65,13 @@ RELATIONS: tuple[Relation, ...] = (
         "A little correlation, much information.",
         lambda x: np.sin(4 * np.pi * x),
     ),
-    Relation("step", "Step", r"y = \operatorname{sign} x + \sigma e", "y knows one bit about x, and no more.", np.sign),
+    Relation(
+        "step",
+        "Step",
+        r"y = \operatorname{sign} x + \sigma e",
+        "y tells at most one bit about x, its sign; noise hides a part of it.",
+        np.sign,
+    ),
 )
 
 

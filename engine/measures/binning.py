@@ -16,7 +16,7 @@ MOST_BINS = 10_000
 
 
 def check_bins(bins: int, samples: int) -> int:
-    """`bins` where it is from 1 to the number of samples, else a `ParameterError`."""
+    """`bins` if it is from 1 to the number of samples, else a `ParameterError`."""
     check_count(bins, "The number of bins", 1, MOST_BINS)
     if bins > samples:
         raise ParameterError(f"{bins:,} bins for {samples:,} samples leave most bins empty; use fewer bins.")

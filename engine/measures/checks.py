@@ -74,14 +74,14 @@ def as_counts(values: ArrayLike, name: str = "The counts") -> Floats:
 
 
 def check_positive(value: float, name: str) -> float:
-    """`value` where it is finite and > 0, else a `ParameterError`."""
+    """`value` if it is finite and > 0, else a `ParameterError`."""
     if not np.isfinite(value) or value <= 0:
         raise ParameterError(f"{name} is {value:.4g}; it must be greater than 0.")
     return float(value)
 
 
 def check_count(value: int, name: str, low: int, high: int | None = None) -> int:
-    """`value` where it is a whole number in [low, high], else a `ParameterError`."""
+    """`value` if it is a whole number in [low, high], else a `ParameterError`."""
     if value != int(value) or value < low or (high is not None and value > high):
         limits = f"from {low:,} to {high:,}" if high is not None else f"at least {low:,}"
         raise ParameterError(f"{name} is {value:,}; it must be a whole number, {limits}.")

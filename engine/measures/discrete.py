@@ -1,7 +1,7 @@
 """Entropy, divergence and perplexity of discrete distributions, in nats.
 
 Each function takes probability arrays whose last axis (or `axis`) lists the outcomes, and reduces that axis. Zeros
-are handled exactly: 0 ln 0 = 0, and p ln(p/0) is infinite where p > 0, never a large number made by an epsilon.
+are handled exactly: 0 ln 0 = 0, and p ln(p/0) is infinite if p > 0, never a large number made by an epsilon.
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def entropy(p: ArrayLike, axis: int = -1) -> Floats:
     Raises
     ------
     InputError
-        Where P is empty, has NaN or negative entries, or does not sum to 1.
+        If P is empty, has NaN or negative entries, or does not sum to 1.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def entropy(p: ArrayLike, axis: int = -1) -> Floats:
 
 
 def cross_entropy(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
-    """H(P, Q) = -sum p ln q = H(P) + D(P||Q) in nats; infinite where q = 0 and p > 0.
+    """H(P, Q) = -sum p ln q = H(P) + D(P||Q) in nats; infinite if q = 0 for some p > 0.
 
     >>> p, q = [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]
     >>> bool(np.isclose(cross_entropy(p, q), entropy(p) + kl_divergence(p, q)))
@@ -73,7 +73,7 @@ def kl_terms(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
 def kl_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
     """D(P||Q) = sum p ln(p/q) in nats, in [0, inf].
 
-    Infinite where Q gives 0 to something P allows; 0 exactly where P = Q; not symmetric. Kullback and Leibler 1951.
+    Infinite if Q gives 0 to something P allows; exactly 0 if P = Q; not symmetric. Kullback and Leibler 1951.
     `kl_divergence_of_logs` takes log-probabilities, e.g. a model's.
 
     Examples

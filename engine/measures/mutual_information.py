@@ -53,7 +53,7 @@ def mutual_information(x: ArrayLike, y: ArrayLike) -> float:
     Raises
     ------
     InputError
-        Where a column is empty, has NaN, or the two differ in length.
+        If a column is empty, has NaN, or the two differ in length.
 
     Examples
     --------
@@ -102,6 +102,9 @@ def shuffled_mutual_information(
 ) -> Estimate:
     """The histogram estimate after y is shuffled, which leaves no relation: what the bias alone gives.
 
+    For samples that are independent of each other. Series that resemble their own past lose that too, and their bias is
+    larger; shift them instead, as `engine.information.neurons` does.
+
     Returns the mean over `shuffles` in nats, with the standard deviation of a single shuffle as its error.
     """
     check_count(shuffles, "The number of shuffles", 2, 10_000)
@@ -115,8 +118,9 @@ def shuffled_mutual_information(
 def nearest_neighbour_mutual_information(x: ArrayLike, y: ArrayLike, neighbours: int = 3, seed: int = 0) -> float:
     """I(X; Y) in nats of two continuous samples (n,), (n,) by k nearest neighbours: scikit-learn's estimator.
 
-    Kraskov, Stögbauer and Grassberger 2004, no histogram and no kernel density. Values below 0 come back as 0, and
-    scikit-learn adds noise of 1e-10 to break ties, from `seed`.
+    Kraskov, Stögbauer and Grassberger 2004, no histogram and no kernel density. Values below 0 come back as 0, so that
+    the estimates of independent samples, about half of them exactly 0, have a mean above 0. scikit-learn adds noise of
+    1e-10 to break ties, from `seed`.
     """
     from sklearn import feature_selection
 

@@ -101,7 +101,7 @@ def bin_numbers(values: NDArray[np.float64], *, logarithmic: bool) -> tuple[NDAr
 
     Returns
     -------
-    edges : (bins + 1,) in the values' own unit, empty where nothing is finite
+    edges : (bins + 1,) in the values' own unit, empty if nothing is finite
     numbers : (n,) bin of each value, -1 where missing
 
     Examples
@@ -122,7 +122,7 @@ def bin_numbers(values: NDArray[np.float64], *, logarithmic: bool) -> tuple[NDAr
 
 
 def _range_to_cut(values: NDArray[np.float64], bins: int) -> tuple[float, float]:
-    """Smallest and largest value, moved apart where no `bins` different floats lie between them."""
+    """Smallest and largest value, moved apart if no `bins` different floats lie between them."""
     low, high = float(values.min()), float(values.max())
     step = float(np.spacing(max(abs(low), abs(high))))
     if high - low > 4 * bins * step:

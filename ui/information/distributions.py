@@ -32,7 +32,7 @@ def show() -> None:
 def _by_hand() -> None:
     parts.heading(
         "Two distributions",
-        "D(P‖Q) is what it costs, per sample, to code what P produces with a code made for Q.",
+        "D(P‖Q) is what it costs extra, per sample, to code what P produces with a code made for Q instead of P.",
         "drag one bar of Q to the floor while P still needs it, and watch which of the two divergences survives.",
     )
     left, right = st.columns([5, 7], gap="large")
@@ -79,7 +79,7 @@ def _typing() -> None:
 
 
 def _typed(text: str, name: str, scaled: bool) -> list[float]:
-    """What a person typed, as numbers; divided by their sum where asked for."""
+    """What a person typed, as numbers; divided by their sum if asked for."""
     values = live.parsed_numbers(text)
     if text.strip() and not values:
         raise InputError(f"{name} has something that is not a number; separate numbers by commas.")

@@ -33,7 +33,7 @@ def show() -> None:
     parts.heading(
         "Zeros, handled exactly",
         "An empty bin adds nothing: 0 ln 0 = 0. An ε inside the logarithm avoids the warning and changes the answer.",
-        "raise ε and watch the error; at ε = 0.1 the entropy is no longer one.",
+        "raise ε and watch the error; at ε = 0.1 what comes out is no entropy of anything: 0.89 nats instead of 1.21.",
     )
     _zeros()
     parts.heading(

@@ -106,7 +106,7 @@ def mount_bars(key: str, p: list[float], q: list[float], home: tuple[list[float]
 
 
 def parsed_numbers(text: str) -> list[float]:
-    """Numbers separated by commas, semicolons or spaces; empty where one of them is none.
+    """Numbers separated by commas, semicolons or spaces; empty if one of them is none.
 
     >>> parsed_numbers(".1, .9")
     [0.1, 0.9]
@@ -118,7 +118,7 @@ def parsed_numbers(text: str) -> list[float]:
 
 
 def _sent(key: str) -> dict[str, Any]:
-    """What the browser sent last; nothing where the server has set the values since."""
+    """What the browser sent last; nothing if the server has set the values since."""
     sent: dict[str, Any] = (st.session_state.get(key) or {}).get("values") or {}
     return sent if sent.get("epoch") == _epoch(key) else {}
 

@@ -112,8 +112,8 @@ def _show_result(result: NeuronInformation) -> None:
         "along the text, end to front. Neighbouring tokens resemble each other, so the bias is larger than that of "
         "independent tokens; shifts keep the resemblance, a shuffle would take off too little. "
         f"{len(result.nearest)} pairs also by scikit-learn's {settings.neighbours}-nearest-neighbour estimator. It is "
-        "cut at 0: of independent units about half would lie exactly there and the others above, so its mean is a "
-        "little too high."
+        "cut at 0: of independent samples about half lie exactly there and the others above, so its mean is a little "
+        "too high."
     )
     _one_pair(result)
 

@@ -26,7 +26,7 @@ def heading(title: str, meaning: str, invitation: str) -> None:
 
 
 def chart(figure: go.Figure, key: str, alt: str) -> None:
-    """A chart that redraws in place; `alt` says what it shows. Where no trace has anything to hover it is a still."""
+    """A chart that redraws in place; `alt` says what it shows. If no trace has anything to hover it is a still."""
     still = all(trace.hoverinfo == "skip" for trace in figure.data)
     st.plotly_chart(figure, theme=None, key=key, config={**_QUIET, "staticPlot": still}, alt=alt)
 

@@ -50,10 +50,10 @@ def _chain(scores: TextScores) -> None:
     bits = float(measures.to_bits(nats))
     theme = layout.theme()
     parts.numbers(
-        parts.nats("Cross-entropy a token", nats),
+        parts.nats("Cross-entropy per token", nats),
         parts.nats("Entropy of the predictions", float(np.nanmean(scores.entropies))),
         ("Perplexity", f"{scores.perplexity:.2f}", "equally likely tokens, on average"),
-        ("Bits a byte", f"{scores.bits_per_byte:.3f}", "does not depend on the tokenizer"),
+        ("Bits per byte", f"{scores.bits_per_byte:.3f}", "can be compared across tokenizers"),
     )
     left, right = st.columns([7, 5], gap="large")
     with left:

@@ -33,7 +33,7 @@ def scatter(x: Floats, y: Floats, x_edges: Floats, y_edges: Floats, *, theme: Th
 
 
 def estimates(readings: Sequence[Reading], exact: float, *, theme: Theme) -> go.Figure:
-    """Each estimator's value in nats as a bar with its spread, where it has one, and the exact value as a line."""
+    """Each estimator's value in nats as a bar with its spread, if it has one, and the exact value as a line."""
     colours = palette(theme)
     titles = [reading.title for reading in readings]
     values = [reading.value for reading in readings]

@@ -149,7 +149,7 @@ def one_pair(result: NeuronInformation, i: int, j: int, *, theme: Theme) -> go.F
         )
     )  # fmt: skip
     return look.styled(
-        figure, theme=theme, title="Activations of the pair, a dot a token", x_title=neuron_name(result, i),
+        figure, theme=theme, title="Activations of the pair, one dot per token", x_title=neuron_name(result, i),
         y_title=neuron_name(result, j), height=340,
     )  # fmt: skip
 
