@@ -110,7 +110,7 @@ def _show_result(result: NeuronInformation) -> None:
         f"units a layer. Pairs: {len(result.layers)} units, histogram of {settings.bins} × {settings.bins} bins "
         f"({_RULES[settings.rule].lower()}), less a baseline: its mean over {engine_neurons.SHIFTS} shifts of one unit "
         "along the text, end to front. Neighbouring tokens resemble each other, so the bias is larger than that of "
-        "independent tokens; shifts keep the resemblance, a shuffle would take off too little. "
+        "independent tokens; shifts keep that resemblance, which a shuffle would lose. "
         f"{len(result.nearest)} pairs also by scikit-learn's {settings.neighbours}-nearest-neighbour estimator. It is "
         "cut at 0: of independent samples about half lie exactly there and the others above, so its mean is a little "
         "too high."
