@@ -79,13 +79,18 @@ def _same_top1(a: head.Workspace, b: head.Workspace) -> torch.Tensor:
 
 def _by_definition(log_a: torch.Tensor, log_b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """KL(a||b), KL(b||a) and JS (C,) of log-probabilities (C, columns) in float64, with 0 ln 0 = 0."""
-    exact = [rows.cpu().double() for rows in (log_a, log_b)]  # on the CPU: some accelerators have no float64
-    exact = [rows.masked_fill(rows < _MASKED, -torch.inf).log_softmax(1) for rows in exact]
-    middle = torch.logaddexp(*exact) - _LN_2
+    kept = [rows.cpu().double() for rows in (log_a, log_b)]  # on the CPU: some accelerators have no float64
+    kept = [rows.masked_fill_(rows < _MASKED, -torch.inf) for rows in kept]
+    probs = [rows.exp() for rows in kept]
+    for rows, p in zip(kept, probs, strict=True):  # 1 in sum but for the rounding of float32
+        total = p.sum(1, keepdim=True)
+        rows.sub_(total.log())
+        p.div_(total)
+    log_p, log_q = kept
+    middle = torch.logaddexp(log_p, log_q).sub_(_LN_2)
 
-    def divergence(log_p: torch.Tensor, log_q: torch.Tensor) -> torch.Tensor:
-        p = log_p.exp()
-        return torch.where(p > 0, p * (log_p - log_q), 0.0).sum(1).clamp(min=0.0)
+    def divergence(p: torch.Tensor, log_p: torch.Tensor, log_q: torch.Tensor) -> torch.Tensor:
+        return torch.where(p > 0, (log_p - log_q).mul_(p), 0.0).sum(1).clamp_(min=0.0)
 
-    js = (divergence(exact[0], middle) + divergence(exact[1], middle)) / 2
-    return divergence(exact[0], exact[1]), divergence(exact[1], exact[0]), js.clamp(max=_LN_2)
+    js = (divergence(probs[0], log_p, middle) + divergence(probs[1], log_q, middle)) / 2
+    return divergence(probs[0], log_p, log_q), divergence(probs[1], log_q, log_p), js.clamp_(max=_LN_2)
