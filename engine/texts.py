@@ -4,7 +4,9 @@ This module knows nothing of tokens or models.
 """
 
 import codecs
+from dataclasses import dataclass
 
+from engine import encodings
 from engine.errors import TextError
 
 # Longest first: the UTF-32 mark begins with the UTF-16 one.
@@ -31,8 +33,16 @@ _PLAIN_CONTROLS = frozenset(b"\t\n\v\f\r\x1b")
 _SAVE_AS_UTF8 = "Save it as plain text in UTF-8 and try again."
 
 
-def check_text(text: str) -> None:
-    """Raise a `TextError` unless `text` can be encoded and scored.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Text, and the name of the encoding its bytes were in: UTF-8, UTF-16 or UTF-32."""
+
+    text: str
+    encoding: str
+
+
+def check_text(text: str, where: str = "the text") -> None:
+    """Raise a `TextError` unless `text` can be encoded and scored; `where` names it in the message.
 
     Raises
     ------
@@ -50,7 +60,7 @@ def check_text(text: str) -> None:
     except UnicodeEncodeError as error:
         code = f"U+{ord(text[error.start]):04X}"
         raise TextError(
-            f"Character {error.start + 1:,} of the text is {code}, half of a surrogate pair and not a character. "
+            f"Character {error.start + 1:,} of {where} is {code}, half of a surrogate pair and not a character. "
             "Remove it, or copy the text again from its source."
         ) from None
 
@@ -70,11 +80,26 @@ def decode_upload(data: bytes) -> str:
     >>> decode_upload("½".encode("utf-16"))
     '½'
     """
+    return decode(data).text
+
+
+def decode(data: bytes) -> Decoded:
+    """`decode_upload`, and which encoding it was.
+
+    Examples
+    --------
+    >>> decode("½".encode("utf-16")).encoding
+    'UTF-16'
+    """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            return _decoded(data, encoding)
+            return Decoded(_decoded(data, encoding), _title(encoding))
     _refuse_binary(data)
-    return _decoded(data, "utf-8")
+    return Decoded(_decoded(data, "utf-8"), "UTF-8")
+
+
+def _title(encoding: str) -> str:
+    return encoding.removesuffix("-sig").upper()
 
 
 def _decoded(data: bytes, encoding: str) -> str:
@@ -91,11 +116,14 @@ def _decoded(data: bytes, encoding: str) -> str:
 
 def _undecodable(data: bytes, encoding: str, error: UnicodeDecodeError) -> str:
     if encoding != "utf-8":
-        name = encoding.removesuffix("-sig").upper()
-        return f"The file is marked as {name}, but byte {error.start + 1:,} does not fit that. {_SAVE_AS_UTF8}"
+        return (
+            f"The file is marked as {_title(encoding)}, but byte {error.start + 1:,} does not fit that. {_SAVE_AS_UTF8}"
+        )
+    older = encodings.looks_like(data)
+    looks = f" such as {older}" if older and " or " in older else f", {older}" if older else ""
     return (
         f"The file is not UTF-8: byte {error.start + 1:,} is 0x{data[error.start]:02X}. "
-        f"It looks like text in an older encoding such as Windows-1252 or Latin-1. {_SAVE_AS_UTF8}"
+        f"It looks like text in an older encoding{looks}. {_SAVE_AS_UTF8}"
     )
 
 

@@ -1,10 +1,9 @@
 """HellaSwag's validation set from the hub's data set, where the hub can be reached; kept in the hub's own cache."""
 
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 from engine import errors
-from engine.corpus.items import HellaSwagItem, item_from_record
+from engine.corpus.items import HellaSwagItem, read_items_file
 from engine.quiet import quiet_libraries
 from engine.sources import hub_client
 from engine.steps import Progress, Steps
@@ -26,15 +25,10 @@ def fetch_items_steps() -> Steps[tuple[HellaSwagItem, ...]]:
     yield Progress("Fetching HellaSwag from the hub")
     path = _path()
     yield Progress("Reading HellaSwag")
-    import pandas as pd
-
-    records = pd.read_parquet(path).to_dict("records")
-    return tuple(_item(record, number) for number, record in enumerate(records, start=1))
-
-
-def _item(record: Mapping[Any, Any], number: int) -> HellaSwagItem:
-    named = {name: record.get(name) for name in ("activity_label", "ctx_a", "ctx_b", "label")}
-    return item_from_record({**named, "endings": list(record["endings"])}, f"Item {number}")
+    try:
+        return read_items_file(Path(path).read_bytes(), FILE).items
+    except errors.InputError as error:
+        raise errors.FetchError(f"The hub's file of {REPOSITORY} is damaged: {error}") from error
 
 
 def _path() -> str:

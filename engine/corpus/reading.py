@@ -1,21 +1,62 @@
-"""A corpus of texts out of a file or a text field."""
+"""A corpus of texts out of a file or a text field.
+
+Read are plain text, JSON lines, JSON, CSV and TSV with a header line, and Parquet. The column (or key) with the texts
+is 'text'; without one, the only one that goes by a name of `TEXT_NAMES`; else the person names it.
+"""
 
 import hashlib
-import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import PurePath
+from typing import Any, Literal
 
 from engine import errors, texts
+from engine.corpus import records
+from engine.corpus.parquet import Parquet, is_parquet
+from engine.corpus.records import Record
 
-Form = Literal["auto", "whole", "paragraphs", "lines", "jsonl"]
-FORMS: tuple[Form, ...] = ("auto", "whole", "paragraphs", "lines", "jsonl")
+Form = Literal["auto", "whole", "paragraphs", "lines", "jsonl", "json", "csv"]
+FORMS: tuple[Form, ...] = ("auto", "whole", "paragraphs", "lines", "jsonl", "json", "csv")
 MOST_TEXTS = 100_000
+MOST_CHARACTERS = 500_000_000
+TEXT_NAMES = (
+    "text",
+    "content",
+    "body",
+    "sentence",
+    "document",
+    "article",
+    "passage",
+    "paragraph",
+    "story",
+    "prompt",
+    "completion",
+)
+"""Names of columns that hold texts in the data sets people have, most usual first."""
+
+_FORM_OF_ENDING: dict[str, Form] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+}
+_PLAIN: dict[Form, str] = {
+    "whole": "plain text, all of it one text",
+    "paragraphs": "plain text, parted by blank lines",
+    "lines": "plain text, one text per line",
+}
+_AS_IT_STANDS = "To take it as plain text, say how its texts are parted (blank lines, one per line, or one text)."
+# Beginnings that no prose has: an array of objects or of strings, an object.
+_JSON_BEGINNING = re.compile(r'\[\s*\{\s*"|\[\s*"(?:[^"\\\n]|\\.)*"\s*,\s*"|\{\s*"(?:[^"\\\n]|\\.)*"\s*:')
+_COLUMN_NAME = re.compile(r"[\w.-](?:[\w .-]{0,38}[\w.-])?")
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Texts in order, and what a person should know of them (`notes`: one sentence each)."""
+    """Texts in order, and `notes` for a person: one sentence each, the first on how the texts were read."""
 
     texts: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -24,6 +65,14 @@ class Corpus:
     def digest(self) -> str:
         """SHA-256 over the texts and their borders."""
         return digest(self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Texts of a file before they are checked: where each stands and what it is, and what the file was read as."""
+
+    texts: Iterable[tuple[str, str | None]]
+    read_as: str
 
 
 def digest(pieces: Sequence[str]) -> str:
@@ -41,16 +90,20 @@ def digest(pieces: Sequence[str]) -> str:
     return found.hexdigest()
 
 
-def read_corpus(text: str, form: Form = "auto") -> Corpus:
+def read_corpus(text: str, form: Form = "auto", column: str | None = None) -> Corpus:
     r"""Split `text` into texts.
 
     Parameters
     ----------
     text
-        The content of a file.
+        What was typed or pasted, or the content of a text file.
     form
         'whole': one text. 'paragraphs': blank lines part texts. 'lines': one a line. 'jsonl': one JSON object with a
-        'text', or one JSON string, a line. 'auto': 'jsonl' where the first line is JSON, else 'paragraphs'.
+        'text', or one JSON string, a line. 'json': an array of such objects or strings, alone or in an object. 'csv':
+        a table with a header line, its cells parted by commas, semicolons or tabs. 'auto': what it clearly is, else
+        'paragraphs'.
+    column
+        Which column or key holds the texts; by default 'text' or the only one of `TEXT_NAMES`.
 
     Raises
     ------
@@ -61,18 +114,39 @@ def read_corpus(text: str, form: Form = "auto") -> Corpus:
     --------
     >>> read_corpus("One text.\n\nAnother.").texts
     ('One text.', 'Another.')
+    >>> read_corpus('["One text.", "Another."]').texts
+    ('One text.', 'Another.')
     """
-    text = text.lstrip("\ufeff").replace("\r\n", "\n")
+    found = _found(text.lstrip("\ufeff"), form, column)
+    return _corpus(found, f"Read as {found.read_as}.")
+
+
+def read_corpus_file(data: bytes, name: str = "", form: Form = "auto", column: str | None = None) -> Corpus:
+    """Split a file into texts.
+
+    Parameters
+    ----------
+    data
+        The file's bytes: Parquet, or text in UTF-8, or in UTF-16 or UTF-32 with its byte order mark.
+    name
+        What the file is called: its ending says the form where `form` is 'auto'. Empty for standard input.
+    form, column
+        As for `read_corpus`. Parquet is known by its bytes, whatever `form` says.
+
+    Raises
+    ------
+    InputError
+        As `read_corpus`; or the bytes are neither text nor Parquet.
+    """
+    ending = PurePath(name).suffix.casefold()
+    if is_parquet(data) or ending in {".parquet", ".pq"}:
+        found = _in_parquet(Parquet(data, MOST_TEXTS), column)
+        return _corpus(found, f"Read as {found.read_as}.")
+    decoded = texts.decode(data)
     if form == "auto":
-        form = "jsonl" if _is_json(text.lstrip().split("\n", 1)[0]) else "paragraphs"
-    found = [piece for piece in _pieces(text, form) if piece.strip()]
-    if not found:
-        raise errors.InputError("There are no texts: the corpus is empty. Paste some text or choose a file.")
-    if len(found) > MOST_TEXTS:
-        raise errors.InputError(f"The corpus has {len(found):,} texts; the limit is {MOST_TEXTS:,}. Split it.")
-    for piece in found:
-        texts.check_text(piece)
-    return Corpus(tuple(found), repeated_note(found))
+        form = _FORM_OF_ENDING.get(ending, "auto")
+    found = _found(decoded.text.lstrip("\ufeff"), form, column)
+    return _corpus(found, f"Read as {found.read_as}; {decoded.encoding}.")
 
 
 def repeated_note(found: Sequence[str]) -> tuple[str, ...]:
@@ -80,23 +154,141 @@ def repeated_note(found: Sequence[str]) -> tuple[str, ...]:
     repeats = len(found) - len(set(found))
     if not repeats:
         return ()
-    plural = "texts are" if repeats > 1 else "text is"
-    return (f"{repeats:,} of {len(found):,} {plural} a repetition; each counts, so the stated errors are too small.",)
+    verb = "is" if repeats == 1 else "are"
+    return (
+        f"{repeats:,} of {len(found):,} texts {verb} a repetition; each counts, so the stated errors are too small.",
+    )
+
+
+def choose_column(names: Sequence[str], column: str | None) -> str:
+    """The name of the column or key that holds the texts.
+
+    Raises
+    ------
+    InputError
+        None does, or several may; the message says which there are.
+    """
+    if column is not None:
+        if column in names:
+            return column
+        raise errors.InputError(f"There is no {column!r}; there are {records.shown_names(names)}.")
+    known = {name: name.strip().casefold() for name in names}
+    found = [name for name in names if known[name] in TEXT_NAMES]
+    titled_text = [name for name in found if known[name] == "text"]
+    if len(titled_text or found) == 1:
+        return (titled_text or found)[0]
+    advice = "Call the one that holds the texts 'text', or name it (--column on the command line)."
+    if found:
+        raise errors.InputError(f"{records.shown_names(found)} may each hold the texts. {advice}")
+    have = f"there are {records.shown_names(names)}" if names else "there are none"
+    raise errors.InputError(f"No column or key is called 'text'; {have}. {advice}")
+
+
+def _corpus(found: _Found, read_as: str) -> Corpus:
+    kept: list[str] = []
+    empty = characters = 0
+    for where, piece in found.texts:
+        if piece is None or not piece.strip():
+            empty += where != ""  # plain text has blank lines, which are no records
+            continue
+        texts.check_text(piece, where or f"text {len(kept) + 1:,}")
+        kept.append(piece)
+        characters += len(piece)
+        if len(kept) > MOST_TEXTS:
+            raise errors.InputError(f"The corpus has more than {MOST_TEXTS:,} texts, which is the limit. Split it.")
+        if characters > MOST_CHARACTERS:
+            raise errors.InputError(f"The corpus has more than {MOST_CHARACTERS:,} characters. Split it.")
+    if not kept:
+        raise errors.InputError("There are no texts: the corpus is empty. Paste some text or choose a file.")
+    return Corpus(tuple(kept), (read_as, *_empty_note(empty, len(kept)), *repeated_note(kept)))
+
+
+def _empty_note(empty: int, kept: int) -> tuple[str, ...]:
+    if not empty:
+        return ()
+    verbs = ("holds", "is") if empty == 1 else ("hold", "are")
+    return (f"{empty:,} of {empty + kept:,} records {verbs[0]} no text and {verbs[1]} left out.",)
+
+
+def _found(text: str, form: Form, column: str | None) -> _Found:
+    if form == "auto":
+        form = _recognised(text)
+    if form == "jsonl":
+        return _in_records(records.json_lines(text), "JSON lines", column)
+    if form == "json":
+        return _in_records(iter(records.json_records(text, lambda entry: _is_record(entry, column))), "JSON", column)
+    if form == "csv":
+        return _in_table(text, column)
+    if column is not None:
+        raise errors.InputError(f"Plain text has no column {column!r}. Leave it out, or say which form the file has.")
+    return _Found((("", piece) for piece in _pieces(text, form)), _PLAIN[form])
+
+
+def _recognised(text: str) -> Form:
+    """The form of a text nobody has named: JSON or a table only if it is clearly that, for prose may look alike."""
+    start = text.lstrip()
+    if start[:1] in {"{", '"'} and _are_json_lines(text):
+        return "jsonl"
+    if start[:1] in {"{", "["} and (_is_json(start) or _JSON_BEGINNING.match(start)):
+        return "json"
+    return "csv" if _is_table(text.lstrip("\r\n")) else "paragraphs"
+
+
+def _are_json_lines(text: str) -> bool:
+    """Whether the first line is a JSON object, or all lines are JSON; quoted speech may open a text too."""
+    lines = (line for line in records.lines_of(text) if line.strip())
+    first = records.loaded(next(lines))
+    if isinstance(first, dict):
+        return next(lines, None) is not None
+    return isinstance(first, str) and all(isinstance(records.loaded(line), str | dict) for line in lines)
+
+
+def _is_json(text: str) -> bool:
+    """Whether all of `text` is JSON with strings or objects in it: "[1]" alone is more likely a reference."""
+    try:
+        documents = records.json_documents(text)
+    except records.NestedTooDeepError:
+        return True
+    except errors.InputError:
+        return False
+    return any(_holds_text(document.value) for document in documents)
+
+
+def _holds_text(value: Any) -> bool:
+    if isinstance(value, list):
+        return not value or any(isinstance(entry, str | dict | list) for entry in value)
+    return isinstance(value, str | dict)
+
+
+def _is_table(text: str) -> bool:
+    """Whether `text` has a header line of plain names, one of them a text's, and as many cells in every row."""
+    first = records.lines_of(text[:10_000])[0]
+    delimiter = records.delimiter_of(first)
+    names = [name.strip('"') for name in first.split(delimiter)]
+    if len(names) < 2 or not all(_COLUMN_NAME.fullmatch(name) for name in names[not names[0] :]):
+        return False
+    return any(name.casefold() in TEXT_NAMES for name in names) and records.is_even(text, delimiter)
+
+
+def _is_record(entry: Mapping[str, Any], column: str | None) -> bool:
+    wanted = TEXT_NAMES if column is None else (column,)
+    return any(isinstance(value, str) and key.strip().casefold() in wanted for key, value in entry.items()) or (
+        column is not None and isinstance(entry.get(column), str)
+    )
 
 
 def _pieces(text: str, form: Form) -> list[str]:
+    lines = records.lines_of(text)
     if form == "whole":
-        return [text]
+        return ["\n".join(lines)]
     if form == "lines":
-        return [line.strip() for line in text.split("\n")]
-    if form == "jsonl":
-        return [_from_json(line, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    return _paragraphs(text)
+        return [line.strip() for line in lines]
+    return _paragraphs(lines)
 
 
-def _paragraphs(text: str) -> list[str]:
+def _paragraphs(lines: Sequence[str]) -> list[str]:
     pieces: list[list[str]] = [[]]
-    for line in text.split("\n"):
+    for line in lines:
         if line.strip():
             pieces[-1].append(line)
         elif pieces[-1]:
@@ -104,23 +296,41 @@ def _paragraphs(text: str) -> list[str]:
     return ["\n".join(lines) for lines in pieces]
 
 
-def _from_json(line: str, number: int) -> str:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        raise errors.InputError(f"Line {number} is not JSON, but the first line is.") from None
-    text = value.get("text") if isinstance(value, dict) else value
-    if not isinstance(text, str):
-        raise errors.InputError(f"Line {number} lacks a 'text' that is a string.")
-    return text
+def _in_records(found: Iterator[Record], title: str, column: str | None) -> _Found:
+    """Texts of strings and objects; the first object decides which key holds them."""
+    listed = list(found)
+    first = next((record.value for record in listed if isinstance(record.value, dict)), None)
+    key = None if first is None else choose_column(list(first), column)
+    read_as = f"{title}, a list of strings" if key is None else f'{title}, key "{records.shown_name(key)}"'
+    return _Found((_text_in(record, key) for record in listed), read_as)
 
 
-def _is_json(line: str) -> bool:
-    """Whether a line is a JSON object or string, as a record is; a bare number is more likely text."""
-    if line[:1] not in {"{", '"'}:
-        return False
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
+def _text_in(record: Record, key: str | None) -> tuple[str, str | None]:
+    value = record.value
+    if isinstance(value, str):
+        return _place(record), value
+    if not isinstance(value, dict):
+        raise errors.InputError(f"{record.where} is neither a text in quotation marks nor an object. {_AS_IT_STANDS}")
+    text = value.get(key, False)
+    if text is not None and not isinstance(text, str):
+        raise errors.InputError(f"{record.where} lacks a {key!r} that is a string.")
+    return _place(record), text
+
+
+def _place(record: Record) -> str:
+    return record.where[0].lower() + record.where[1:]
+
+
+def _in_table(text: str, column: str | None) -> _Found:
+    text = text.lstrip("\r\n")
+    delimiter = records.delimiter_of(text)
+    names, rows = records.table(text, delimiter)
+    name = choose_column(names, column)
+    title = "TSV" if delimiter == "\t" else "CSV"
+    return _Found(((_place(row), row.value[name]) for row in rows), f'{title}, column "{records.shown_name(name)}"')
+
+
+def _in_parquet(file: Parquet, column: str | None) -> _Found:
+    name = choose_column(file.names, column)
+    found = ((f"row {number}", text) for number, text in enumerate(file.strings(name), start=1))
+    return _Found(found, f'Parquet, column "{records.shown_name(name)}"')

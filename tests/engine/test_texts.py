@@ -55,3 +55,36 @@ def test_an_empty_text_is_refused() -> None:
 def test_a_lone_surrogate_is_refused_with_its_place() -> None:
     with pytest.raises(TextError, match=r"Character 4 of the text is U\+D83D"):
         texts.check_text("abc\ud83d def")
+
+
+# What editors of the time wrote, and which name it should get; None: no false one.
+OLDER = [
+    ("Größe und Maß: die Straße führt über den Fluß.", "cp1252", "Windows-1252 or Latin-1"),
+    ("café au lait, déjà vu — l’été à la plage", "cp1252", "Windows-1252 or Latin-1"),
+    ("Это простой текст на русском языке, написанный для проверки.", "cp1251", "Windows-1251"),
+    ("Это простой текст на русском языке, написанный для проверки.", "koi8-r", "KOI8-R"),
+    ("東京都は日本の首都であり、人口が最も多い。", "cp932", "Shift-JIS"),
+    ("東京都は日本の首都であり、人口が最も多い。", "euc_jp", "EUC-JP"),
+    ("北京是中国的首都，也是全国的政治中心。", "gbk", "GBK"),
+    ("台北是台灣的首都，我們在那裡有很多朋友。", "big5", "Big5"),
+    ("서울은 대한민국의 수도이다.", "cp949", "EUC-KR"),
+    ("Αυτό είναι ένα ελληνικό κείμενο", "iso8859-7", None),
+    ("זה משפט בעברית", "cp1255", None),
+    ("Příliš žluťoučký kůň úpěl ďábelské ódy", "iso8859-2", None),
+    ("Größe und Maß", "cp437", None),
+]
+
+
+@pytest.mark.parametrize(("text", "codec", "name"), OLDER)
+def test_an_older_encoding_is_named_if_it_is_clear_and_never_wrongly(text: str, codec: str, name: str | None) -> None:
+    with pytest.raises(TextError, match="an older encoding") as caught:
+        texts.decode_upload(text.encode(codec))
+    named = {title for _, _, title in OLDER if title and title in str(caught.value)}
+    assert named == ({name} if name else set())
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"), [("utf-8", "UTF-8"), ("utf-8-sig", "UTF-8"), ("utf-16", "UTF-16"), ("utf-32", "UTF-32")]
+)
+def test_the_encoding_is_told(codec: str, name: str) -> None:
+    assert texts.decode("½".encode(codec)) == texts.Decoded("½", name)
