@@ -189,6 +189,8 @@ def resolve(name: str) -> ModelSpec:
     known = _by_name().get(name.casefold())
     if known is not None:
         return known
+    if name.casefold().endswith(".gguf") and not os.path.isdir(os.path.expanduser(name)):
+        raise UnknownModelError(_gguf_message(name))
     if _names_a_path(name):
         return _directory(name)
     match = _HUB_ID.fullmatch(name)
@@ -243,6 +245,13 @@ def _unknown_message(name: str) -> str:
     near = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"This program knows {', '.join(names)}."
     return f"No model is called {_shortened(name)!r}. {hint} A hub id ('org/name') or a directory works too."
+
+
+def _gguf_message(name: str) -> str:
+    return (
+        f"{_shortened(name)} is a GGUF file; reading one's own GGUF files is not possible yet. "
+        "Give a directory in Hugging Face layout (config.json, tokenizer.json, .safetensors)."
+    )
 
 
 def _shortened(name: str) -> str:

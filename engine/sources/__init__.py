@@ -55,6 +55,6 @@ def revision(spec: "ModelSpec", path: Path | None) -> str:
         case Hub():
             return path.name[:12] if path else ""  # the hub's cache names the folder after the commit
         case LocalPath():
-            return f"{max(file.stat().st_mtime_ns for file in path.iterdir()):x}" if path else ""
+            return local.last_change(path) if path else ""
         case source:
             return source.revision

@@ -23,7 +23,8 @@ class Availability:
 
 
 def bytes_under(directory: Path) -> int:
-    """Bytes of the files directly in `directory`, links followed; 0 where it does not exist."""
-    if not directory.is_dir():
+    """Bytes of the files directly in `directory`, links followed; 0 where it cannot be read."""
+    try:
+        return sum(path.stat().st_size for path in directory.iterdir() if path.is_file())
+    except OSError:  # there is no such directory, or it may not be read
         return 0
-    return sum(path.stat().st_size for path in directory.iterdir() if path.is_file())

@@ -5,12 +5,11 @@ it has when a connection is cut and does not check what it gets. `HF_ENDPOINT`, 
 and `HF_HUB_CACHE` apply.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import ChecksumError, FetchError, UnsupportedModelError
-from engine.sources import hub_client, staging
+from engine.errors import ChecksumError, FetchError, ModelFilesError, UnsupportedModelError
+from engine.sources import hub_client, staging, weights
 from engine.sources.availability import Availability, bytes_under
 from engine.sources.hub_client import RemoteFile
 from engine.sources.kinds import Hub
@@ -62,11 +61,10 @@ def _is_whole(snapshot: Path) -> bool:
     if not has_tokenizer or not (snapshot / "config.json").is_file():
         return False
     try:
-        index = json.loads((snapshot / "model.safetensors.index.json").read_bytes())
-        shards = set(index["weight_map"].values())
-    except (OSError, ValueError, KeyError):
-        shards = {"model.safetensors"}
-    return all((snapshot / name).is_file() for name in shards)
+        weights.weight_files(snapshot)
+    except ModelFilesError:
+        return False
+    return True
 
 
 def fetch_steps(spec: "ModelSpec", source: Hub) -> Steps[Path]:
@@ -86,7 +84,7 @@ def fetch_steps(spec: "ModelSpec", source: Hub) -> Steps[Path]:
         Where the disk is too full.
     """
     path = directory(source)
-    if path is not None:
+    if path is not None and weights.is_whole(path):
         return path
     yield Progress(f"Asking the hub for {spec.title}")
     listing = hub_client.list_files(source)
@@ -94,6 +92,8 @@ def fetch_steps(spec: "ModelSpec", source: Hub) -> Steps[Path]:
     lock = hub_client.lock(source.repo)
     yield from staging.acquire(lock)
     try:
+        if path is not None:
+            _forget_damaged(path)
         yield from _fetch_all(spec, source, listing.commit, names)
     finally:
         lock.release()
@@ -101,6 +101,19 @@ def fetch_steps(spec: "ModelSpec", source: Hub) -> Steps[Path]:
     if path is None:
         raise FetchError(f"The hub's copy of {spec.title} is incomplete: it lacks a tokenizer, config.json or weights.")
     return path
+
+
+def _forget_damaged(snapshot: Path) -> None:
+    """Delete weights that are not as long as they say, so that they are fetched anew."""
+    blobs = (snapshot.parent.parent / "blobs").resolve()
+    for path in weights.weight_files(snapshot):
+        try:
+            weights.tensors(path)
+        except ModelFilesError:
+            blob = path.resolve()
+            path.unlink()
+            if blob.parent == blobs:
+                blob.unlink(missing_ok=True)
 
 
 def wanted(names: tuple[str, ...], repo: str) -> list[str]:
@@ -112,16 +125,16 @@ def wanted(names: tuple[str, ...], repo: str) -> list[str]:
     ['config.json', 'model.safetensors']
     """
     top = [name for name in names if "/" not in name]
-    if "model.safetensors.index.json" in top:
-        weights = [name for name in top if name.startswith("model-") and name.endswith(".safetensors")]
+    if weights.INDEX in top:
+        found = [name for name in top if name.startswith("model-") and name.endswith(".safetensors")]
     else:
-        weights = [name for name in top if name == "model.safetensors"]
-    if not weights:
+        found = [name for name in top if name == weights.SINGLE]
+    if not found:
         raise UnsupportedModelError(
             f"{repo} has no weights as safetensors, and no other format is read. "
             "Choose another repository of the same model, or convert it."
         )
-    return sorted(name for name in top if name.endswith(_WANTED_SUFFIXES)) + sorted(weights)
+    return sorted(name for name in top if name.endswith(_WANTED_SUFFIXES)) + sorted(found)
 
 
 def _fetch_all(spec: "ModelSpec", source: Hub, commit: str, names: list[str]) -> Steps[None]:

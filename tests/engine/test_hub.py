@@ -12,6 +12,7 @@ from engine.errors import (
     AccessError,
     ChecksumError,
     FetchError,
+    ModelFilesError,
     StorageError,
     UnknownModelError,
     UnreachableError,
@@ -140,6 +141,17 @@ def test_a_damaged_file_is_deleted_and_fetched_anew_next_time(hub: Hub) -> None:
     assert sources.availability(spec()).state == "fetchable"
     assert (fetch() / "model.safetensors").is_file()
     assert all(asked.range is None for asked in hub.downloads("model.safetensors"))
+
+
+def test_weights_cut_short_in_the_cache_are_fetched_anew_as_the_refusal_says(hub: Hub, repository: Path) -> None:
+    path = fetch() / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ModelFilesError, match=r"damaged.* Fetch the model again"):
+        load_model(REPO, "float32", "cpu")
+    hub.asked.clear()
+    assert (fetch() / "model.safetensors").read_bytes() == (repository / "model.safetensors").read_bytes()
+    assert not hub.downloads("config.json")
+    load_model(REPO, "float32", "cpu")
 
 
 def test_a_damaged_small_file_is_noticed_too(hub: Hub) -> None:

@@ -72,6 +72,26 @@ def test_directories_resolve_by_any_path_to_them(tmp_path: Path, monkeypatch: py
     assert registry.resolve("mine/inner").source == LocalPath(tmp_path / "mine" / "inner")
 
 
+@pytest.mark.parametrize("name", ["m.gguf", "models/m.gguf", "./m.gguf", "~/M.GGUF", "/nowhere/m.gguf"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_gguf_file_is_named_as_such_and_is_no_hub_id(
+    name: str, there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if there:
+        (tmp_path / "models").mkdir()
+        (tmp_path / name.replace("~", ".").lstrip("/").replace("nowhere/", "")).write_bytes(b"GGUF")
+        name = name.replace("/nowhere", str(tmp_path))
+    with pytest.raises(UnknownModelError, match=r"gguf is a GGUF file; .* not possible yet\. Give a directory"):
+        registry.resolve(name.lower() if "~" not in name else name.replace("GGUF", "gguf"))
+
+
+def test_a_directory_that_ends_like_a_gguf_file_is_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").mkdir()
+    assert registry.resolve(str(tmp_path / "m.gguf")).source == LocalPath(tmp_path / "m.gguf")
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_a_model_or_an_unknown_one(name: str) -> None:
     with contextlib.suppress(UnknownModelError):
