@@ -1,19 +1,19 @@
-"""The command line. JSON (or CSV) on stdout and nothing else there; progress and errors on stderr.
+"""The command line. JSON (or CSV) in UTF-8 on stdout and nothing else there; progress and errors on stderr.
 
 Exit status: 0 done, 2 refused (one line on stderr says why and what to do), 130 stopped from the keyboard.
 """
 
 import argparse
 import contextlib
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
-from engine import registry
+from engine import inputs, registry
 from engine.corpus import cli as corpus_cli
-from engine.errors import EngineError, TextError
+from engine.errors import EngineError
 from engine.steps import Progress, Steps, run
 from engine.training import command as training
 
@@ -25,6 +25,7 @@ Output = Callable[[argparse.Namespace], str | Iterator[str]]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    _speak_utf8()
     options = parser().parse_args(arguments)
     command: Output = options.command
     out = sys.stdout
@@ -41,6 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _speak_utf8() -> None:
+    """JSON is UTF-8, whatever the terminal's encoding; what stderr cannot say is escaped, never an error.
+
+    Half of a surrogate pair (in the name of a file, say) is escaped on stdout too, where JSON reads it back.
+    """
+    for stream, encoding in ((sys.stdout, "utf-8"), (sys.stderr, None)):
+        if isinstance(stream, io.TextIOWrapper):  # not what a notebook puts in its place
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -136,7 +147,7 @@ def _score(options: argparse.Namespace) -> str:
     from engine.loading import load_model_steps
     from engine.scoring import score_text_steps
 
-    text = _read(options.file)
+    text = _text(options.file)
     model = _run(load_model_steps(options.model, options.precision, options.device))
     return _formatted(_run(score_text_steps(model, text, **_scoring_arguments(options))), options)
 
@@ -145,7 +156,7 @@ def _compare(options: argparse.Namespace) -> str:
     from engine.comparing import compare_models_steps
     from engine.loading import load_model_steps
 
-    text = _read(options.file)
+    text = _text(options.file)
     a = _run(load_model_steps(options.model_a, options.precision_a, options.device))
     b = _run(load_model_steps(options.model_b, options.precision_b, options.device))
     return _formatted(_run(compare_models_steps(a, b, text, **_scoring_arguments(options))), options)
@@ -169,16 +180,10 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _read(file: str) -> str:
-    """Text of a file, or of standard input where `file` is '-'."""
+def _text(file: str) -> str:
     from engine.texts import decode_upload
 
-    if file == "-":
-        return decode_upload(sys.stdin.buffer.read())
-    try:
-        return decode_upload(Path(file).read_bytes())
-    except OSError as error:
-        raise TextError(f"{file} cannot be read: {error.strerror}.") from None
+    return decode_upload(inputs.read_bytes(file))
 
 
 def _run(steps: Steps[T]) -> T:

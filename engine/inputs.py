@@ -17,6 +17,8 @@ def read_bytes(file: str) -> bytes:
         It is a directory, or cannot be read.
     """
     name = "Standard input" if file == STDIN else file
+    if file == STDIN and sys.stdin is None:  # a process may be started without
+        raise InputError("There is no standard input. Give a file.")
     try:
         if file == STDIN:
             return sys.stdin.buffer.read()
@@ -27,7 +29,7 @@ def read_bytes(file: str) -> bytes:
         if Path(file).is_dir():  # Windows says "Permission denied" of a directory
             raise InputError(f"{name} is a directory. Give a file.") from None
         raise InputError(f"{name} cannot be read: {error.strerror}.") from None
-    except (ValueError, AttributeError):  # a name with a null byte; a process without standard input
+    except ValueError:  # a name with a null byte
         raise InputError(f"{name!r} cannot be read: there is no such file.") from None
 
 

@@ -3,17 +3,22 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from engine import errors, export, registry
+from engine import errors, export, inputs, registry
+from engine.corpus.reading import FORMS
 from engine.steps import Steps
 
 T = TypeVar("T")
 RunSteps = Callable[[Steps[Any]], Any]
 Output = Callable[[argparse.Namespace], str]
 
+_ITEMS = (
+    "items: the official records as JSON lines, JSON or Parquet, or six lines an item; "
+    "left out, the hub's validation set is fetched"
+)
+_TEXTS = "texts: plain (blank lines part them), JSON lines, JSON, CSV or TSV with a header line, or Parquet"
 _PRECISIONS = "auto, float32, bfloat16, int8 or nf4"
 
 
@@ -25,11 +30,11 @@ def add_commands(commands: Any, run: RunSteps) -> None:
 
 def _add_divergence(commands: Any, run: RunSteps) -> None:
     command = commands.add_parser("divergence", help="how far a candidate model is from a base model over a corpus")
-    _add_data(command, "texts: blank lines part them, or JSONL with a 'text' a line")
+    _add_data(command, _TEXTS)
+    _add_form(command)
     for role in ("base", "candidate"):
         command.add_argument(f"--{role}", default=registry.DEFAULT_MODEL, help="default: %(default)s")
         command.add_argument(f"--{role}-precision", default="auto", help=_PRECISIONS)
-    command.add_argument("--form", choices=("auto", "whole", "paragraphs", "lines", "jsonl"), default="auto")
     command.add_argument("--window", type=int, help="tokens read at once in longer texts; default: 1024")
     command.add_argument("--stride", type=int, help="tokens each further window predicts; default: half the window")
     command.set_defaults(command=_doing(run, _plan_divergence))
@@ -37,7 +42,7 @@ def _add_divergence(commands: Any, run: RunSteps) -> None:
 
 def _add_hellaswag(commands: Any, run: RunSteps) -> None:
     command = commands.add_parser("hellaswag", help="how often one or two models find the true ending the likeliest")
-    _add_data(command, "items: the official JSONL or six lines an item; left out, the hub's validation set is fetched")
+    _add_data(command, _ITEMS)
     _add_models(command)
     command.add_argument("--items", type=int, help="only the first so many")
     command.add_argument("--as-is", action="store_true", help="leave the six-line form's last sentence in lower case")
@@ -47,6 +52,7 @@ def _add_hellaswag(commands: Any, run: RunSteps) -> None:
 def _add_mauve(commands: Any, run: RunSteps) -> None:
     command = commands.add_parser("mauve", help="how close texts are to human ones")
     _add_data(command, "the human texts, in any form that 'divergence' reads")
+    _add_form(command)
     command.add_argument("--against", metavar="FILE", help="the other set; left out, the models write it")
     _add_models(command)
     command.add_argument("--features", default=registry.DEFAULT_MODEL, help="model that places the texts")
@@ -76,6 +82,11 @@ def _add_data(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("--json", action="store_true", help="the default")
 
 
+def _add_form(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--form", choices=FORMS, default="auto", help="default: as the file's ending or content says")
+    command.add_argument("--column", metavar="NAME", help="column or key with the texts; default: 'text' or its like")
+
+
 def _add_models(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", action="append", help="once or twice, to compare; default: the embedded model")
     command.add_argument("--precision", action="append", help=f"of each model, in order: {_PRECISIONS}")
@@ -94,8 +105,7 @@ def _store() -> Any:
     from engine.corpus.store import RunStore
 
     store = RunStore()
-    for notice in store.notices:
-        sys.stderr.write(f"note: {notice}\n")
+    _say(store.notices)
     return store
 
 
@@ -111,9 +121,8 @@ def _done(store: Any, run_id: str, run: RunSteps, device: str = "auto") -> str:
 def _plan_divergence(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
     from engine.corpus import plans
     from engine.corpus.plans import ModelWanted
-    from engine.corpus.reading import read_corpus
 
-    corpus = read_corpus(_read(options.file), options.form)
+    corpus = _corpus(options.file, options)
     base = ModelWanted(options.base, options.base_precision)
     candidate = ModelWanted(options.candidate, options.candidate_precision)
     return plans.plan_divergence(store, base, candidate, corpus, window=options.window, stride=options.stride)
@@ -121,12 +130,14 @@ def _plan_divergence(store: Any, options: argparse.Namespace, run: RunSteps) -> 
 
 def _plan_hellaswag(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
     from engine.corpus import hub_items, plans
-    from engine.corpus.items import read_items
+    from engine.corpus.items import read_items_file
 
     if options.file is None:
         items = run(hub_items.fetch_items_steps())
     else:
-        items = read_items(_read(options.file), capitalise=not options.as_is)
+        found = read_items_file(*_given(options.file), capitalise=not options.as_is)
+        _say(found.notes)
+        items = found.items
     return plans.plan_hellaswag(store, _models(options), items[: options.items])
 
 
@@ -134,10 +145,9 @@ def _plan_mauve(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
     from engine.corpus import plans
     from engine.corpus.generation import Sampling
     from engine.corpus.plans import ModelWanted
-    from engine.corpus.reading import read_corpus
 
-    human = read_corpus(_read(options.file)).texts
-    other = None if options.against is None else read_corpus(_read(options.against)).texts
+    human = _corpus(options.file, options).texts
+    other = None if options.against is None else _corpus(options.against, options).texts
     sampling = Sampling(options.temperature, options.top_k, options.top_p, options.new_tokens, options.seed)
     return plans.plan_mauve(
         store,
@@ -149,6 +159,14 @@ def _plan_mauve(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
         sampling=sampling,
         seeds=options.seeds,
     )
+
+
+def _corpus(file: str | None, options: argparse.Namespace) -> Any:
+    from engine.corpus.reading import read_corpus_file
+
+    corpus = read_corpus_file(*_given(file), options.form, options.column)
+    _say(corpus.notes)
+    return corpus
 
 
 def _models(options: argparse.Namespace) -> list[Any]:
@@ -175,15 +193,16 @@ def _runs(options: argparse.Namespace, run: RunSteps) -> str:
     return _json(running.described(store.run(options.run)))
 
 
-def _read(file: str | None) -> str:
-    from engine.texts import decode_upload
-
+def _given(file: str | None) -> tuple[bytes, str]:
+    """A file's bytes and its name."""
     if file is None:
         raise errors.InputError("Give a file, or - for standard input, or --resume with a run's id.")
-    try:
-        return decode_upload(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
-    except OSError as error:
-        raise errors.InputError(f"{file} cannot be read: {error.strerror}.") from None
+    return inputs.read_bytes(file), inputs.name_of(file)
+
+
+def _say(notes: Sequence[str]) -> None:
+    for note in notes:
+        sys.stderr.write(f"note: {note}\n")
 
 
 def _json(value: object) -> str:

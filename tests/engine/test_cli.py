@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import cli, loading, registry
+from engine import cli, inputs, loading, registry
 from engine.model import LoadedModel
 
 ROOT = Path(__file__).parents[2]
@@ -39,13 +39,13 @@ def text_file(tmp_path: Path) -> str:
     return str(path)
 
 
-def engine(*arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+def engine(*arguments: str, stdin: bytes = b"", **environment: str) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
         [sys.executable, "-m", "engine", *arguments],
         input=stdin,
         capture_output=True,
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         timeout=120,
         check=False,
     )
@@ -67,6 +67,72 @@ def test_standard_input_is_read_and_numbers_are_those_of_the_engine(model: str, 
     done = engine("score", "--model", model, "--precision", "float32", "-", stdin=TEXT.encode())
     expected = public.score_text(tiny_gpt2, TEXT)
     assert json.loads(done.stdout)["log_probs"][1:] == pytest.approx(expected.log_probs[1:], abs=1e-4)
+
+
+TERMINALS = [
+    {"PYTHONIOENCODING": "cp1252"},
+    {"PYTHONIOENCODING": "ascii:strict"},
+    {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+]
+
+
+def test_stdout_is_utf8_where_the_terminal_is_not(model: str) -> None:
+    terminal = {"PYTHONIOENCODING": "ascii:strict"}
+    done = engine("score", "--model", model, "--precision", "float32", "-", stdin=TEXT.encode(), **terminal)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.decode("utf-8"))["text"] == TEXT
+    assert "🙂".encode() in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "shift-jis", "utf-16"])
+def test_the_alternatives_of_plain_text_go_out_in_any_encoding(
+    encoding: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain.txt").write_text("the cat")
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    assert cli.main(["score", "--model", model, "--top-k", "200", str(tmp_path / "plain.txt")]) == 0
+    written = out.buffer.getvalue().decode("utf-8")  # type: ignore[attr-defined]
+    assert not written.isascii()
+    assert json.loads(written)["text"] == "the cat"
+
+
+@pytest.mark.parametrize("terminal", TERMINALS, ids=["cp1252", "ascii", "C locale"])
+def test_a_refusal_in_any_terminal_is_no_traceback(terminal: dict[str, str]) -> None:
+    done = engine("score", "größer-🙂.txt", **terminal)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"error: gr")
+    assert done.stderr.endswith(b".txt cannot be read: No such file or directory.\n")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_half_a_surrogate_pair_goes_out_as_json_escapes_it(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    cli._speak_utf8()
+    sys.stdout.write(cli._json({"path": "a\udcff🙂"}))
+    sys.stdout.flush()
+    out = capsysbinary.readouterr().out
+    assert json.loads(out.decode("utf-8")) == {"path": "a\udcff🙂"}
+
+
+@pytest.mark.parametrize("command", [["score"], ["compare"], ["divergence"], ["hellaswag"], ["mauve"]])
+def test_what_is_no_file_is_refused_in_one_sentence(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOGITSCOPE_DATA", str(tmp_path / "data"))
+    for file, said in (
+        (str(tmp_path), f"{tmp_path} is a directory. Give a file."),
+        (str(tmp_path / "absent"), f"{tmp_path / 'absent'} cannot be read: No such file or directory."),
+        ("a\0b", "'a\\x00b' cannot be read: there is no such file."),
+    ):
+        assert run(capsys, *command, file) == (2, "", f"error: {said}\n")
+
+
+def test_a_process_without_standard_input_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run(capsys, "score", "-") == (2, "", "error: There is no standard input. Give a file.\n")
 
 
 def test_refusals_are_one_line_on_stderr_and_exit_status_2(tmp_path: Path) -> None:
@@ -170,5 +236,5 @@ def test_stopping_from_the_keyboard_is_no_traceback(
     def stopped(_: str) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_read", stopped)
+    monkeypatch.setattr(inputs, "read_bytes", stopped)
     assert run(capsys, "score", text_file) == (130, "", "stopped\n")
