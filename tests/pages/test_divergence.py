@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -11,6 +12,7 @@ from engine import steps
 from engine.corpus import plans, running
 from engine.corpus.items import HellaSwagItem
 from engine.corpus.plans import ModelWanted
+from engine.corpus.reading import read_corpus
 from engine.corpus.store import Run, RunStore
 from engine.model import LoadedModel
 from engine.steps import Progress, Steps
@@ -96,7 +98,7 @@ def test_a_run_that_is_no_longer_kept_is_said(run_page: OpenApp, finished) -> No
 
 
 def test_a_stopped_run_says_what_is_kept_and_can_go_on(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
-    corpus = held.read_corpus("One text that is long enough.\n\nAnother text.")
+    corpus = read_corpus("One text that is long enough.\n\nAnother text.")
     run = plans.plan_divergence(RunStore(), *PAIR, corpus)
     app = run_page("divergence", run=run.id)
     assert not app.exception
@@ -115,6 +117,56 @@ def test_a_corpus_that_cannot_be_used_is_refused_in_place(run_page: OpenApp, fin
     app.button(key="corpus_go").click().run()
     assert said in app.warning[0].value.replace("\\", "")
     assert not app.exception
+
+
+UPLOADS = [
+    ("a.csv", "id,text\n1,One text.\n2,Another text.\n".encode("utf-16"), 'Read as CSV, column "text"; UTF-16.'),
+    ("a.json", b'[{"body": "One text."}, {"body": "Another text."}]', 'Read as JSON, key "body"; UTF-8.'),
+    (
+        "a.parquet",
+        pd.DataFrame({"text": ["One text.", "Another text."]}).to_parquet(),
+        'Read as Parquet, column "text".',
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), UPLOADS, ids=[name for name, _, _ in UPLOADS])
+def test_a_table_is_uploaded_as_its_texts_and_the_page_says_how_it_was_read(
+    run_page: OpenApp,
+    finished,  # type: ignore[no-untyped-def]
+    name: str,
+    content: bytes,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finished(example())
+    begun: list[Run] = []
+    monkeypatch.setattr(held, "begin", begun.append)
+    app = run_page("divergence")
+    app.segmented_control(key="corpus").set_value("own").run()
+    app.file_uploader(key="corpus_file").upload(name, content, "application/octet-stream")
+    app.button(key="corpus_go").click().run()
+    assert not app.exception
+    assert RunStore().inputs(begun[0].id) == ["One text.", "Another text."]
+    assert said in [caption.value.replace("\\", "") for caption in app.caption]
+
+
+def test_an_item_that_cannot_be_used_is_left_out_and_the_page_says_so(
+    run_page: OpenApp,
+    finished,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    finished(plans.plan_hellaswag(RunStore(), PAIR, held.own_items()))
+    begun: list[Run] = []
+    monkeypatch.setattr(held, "begin", begun.append)
+    app = run_page("divergence", view="hellaswag")
+    app.segmented_control(key="items").set_value("own").run()
+    item = {"ctx": "c", "endings": ["a", "b", "c", "d"], "label": 0}
+    app.text_area(key="items_typed").set_value(json.dumps(item) + "\n" + json.dumps({**item, "label": 5}))
+    app.button(key="items_go").click().run()
+    assert not app.exception
+    assert len(RunStore().inputs(begun[0].id)) == 1
+    assert any("1 of 2 items is left out" in caption.value for caption in app.caption)
 
 
 def test_malformed_items_are_refused_with_their_line(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]

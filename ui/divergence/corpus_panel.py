@@ -1,5 +1,6 @@
 """KL over a corpus: what to compare on, the table whose every number opens, and the tokens behind it."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from engine import export
 from engine import strip as strip_data
 from engine.corpus import divergence, divergence_result, plans, running
 from engine.corpus.divergence_result import CorpusDivergence
-from engine.corpus.reading import FORMS, read_corpus
+from engine.corpus.reading import FORMS, Form
 from engine.corpus.store import Run
 from engine.results import ModelComparison
 from ui import cache, exports, layout, messages, strip
@@ -22,12 +23,14 @@ from ui.figures import base
 from ui.figures import divergence as figures
 from ui.layout import Fact
 
-_FORM_TITLES = {
+_FORM_TITLES: dict[Form, str] = {
     "auto": "Found out by itself",
     "whole": "One text",
     "paragraphs": "Blank lines part texts",
     "lines": "One text a line",
     "jsonl": "JSON lines with a 'text'",
+    "json": "JSON: a list of texts",
+    "csv": "CSV or TSV with a 'text' column",
 }
 _CONTEXT = 48
 
@@ -71,15 +74,16 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
         given.form(
             "corpus",
             "Your texts",
-            "Paste texts, a blank line between them. A file may be plain text or JSON lines.",
+            "Paste texts, a blank line between them. A file may be plain text, JSON, CSV or Parquet.",
             "Compare on this corpus",
-            lambda text: _begin_own(a, b, text, form),
+            lambda data: _begin_own(a, b, data, form),
         )
 
 
-def _begin_own(a: ModelChoice, b: ModelChoice, text: str, form: str) -> None:
-    corpus = read_corpus(text, form)  # type: ignore[arg-type]
+def _begin_own(a: ModelChoice, b: ModelChoice, data: given.Given, form: Form) -> Sequence[str]:
+    corpus = data.corpus(form)
     held.begin(plans.plan_divergence(held.store(), held.wanted(a), held.wanted(b), corpus))
+    return corpus.notes
 
 
 def of_result(run: Run, result: CorpusDivergence) -> None:

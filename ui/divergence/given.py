@@ -1,24 +1,49 @@
 """Texts and items that a person gives: typed, pasted or from a file."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
-from engine import texts
-from engine.errors import EngineError
+from engine.corpus.items import ItemSet, read_item_set, read_items_file
+from engine.corpus.reading import Corpus, Form, read_corpus, read_corpus_file
 from ui import messages
 
-T = TypeVar("T")
 UPLOAD_MB = 50
 
 
-def form(
-    name: str, label: str, placeholder: str, action: str, use: Callable[[str], None], *, disabled: bool = False
-) -> None:
-    """Draw a text field and a file field beside it, and one button that hands the text to `use`.
+@dataclass(frozen=True)
+class Given:
+    """What a person gave: a file, or, without one, what was typed."""
 
-    A file counts before what is typed. What `use` refuses is shown below.
+    typed: str
+    data: bytes | None = None
+    name: str = ""
+
+    def corpus(self, form: Form = "auto") -> Corpus:
+        """It as texts."""
+        if self.data is None:
+            return read_corpus(self.typed, form)
+        return read_corpus_file(self.data, self.name, form)
+
+    def items(self) -> ItemSet:
+        """It as HellaSwag items."""
+        return read_item_set(self.typed) if self.data is None else read_items_file(self.data, self.name)
+
+
+def form(
+    name: str,
+    label: str,
+    placeholder: str,
+    action: str,
+    use: Callable[[Given], Sequence[str]],
+    *,
+    disabled: bool = False,
+) -> None:
+    """Draw a text field and a file field beside it, and one button that hands what was given to `use`.
+
+    A file counts before what is typed. What `use` refuses is shown below, or else the notes that it returns: how a
+    file was read, what was left out.
     """
     with st.container(key=f"given_{name}"):
         write, drop = st.columns([3, 1], gap="medium")
@@ -29,20 +54,24 @@ def form(
         with drop:
             file = st.file_uploader("Or a file", max_upload_size=UPLOAD_MB, key=f"{name}_file")
         if st.button(action, type="primary", icon=":material/play_arrow:", key=f"{name}_go", disabled=disabled):
+            keep_notes(name, ())
             with messages.shown():
-                use(text_of(typed, file))
+                keep_notes(name, use(of(typed, file)))
+        show_notes(name)
 
 
-def text_of(typed: str, file: "object | None") -> str:
-    """The uploaded file's text, or what was typed."""
+def of(typed: str, file: "object | None") -> Given:
+    """What was typed, and the file if one was uploaded."""
     content = getattr(file, "getvalue", None)
-    return texts.decode_upload(content()) if content is not None else typed
+    return Given(typed) if content is None else Given(typed, content(), str(getattr(file, "name", "")))
 
 
-def attempt(make: Callable[[], T]) -> T | None:
-    """What `make` returns, or None after its refusal is shown."""
-    try:
-        return make()
-    except EngineError as error:
-        messages.show(error)
-        return None
+def show_notes(name: str) -> None:
+    """What was said of the data given last in this form."""
+    for note in st.session_state.get(f"{name}_notes", ()):
+        st.caption(messages.plain(note))
+
+
+def keep_notes(name: str, notes: Sequence[str]) -> None:
+    """Remember what was said of the data given in this form."""
+    st.session_state[f"{name}_notes"] = tuple(notes)

@@ -12,7 +12,7 @@ import streamlit as st
 from engine import export
 from engine.corpus import hub_items, paired, plans, running
 from engine.corpus.hellaswag import CONVENTIONS, Convention, HellaSwagResult
-from engine.corpus.items import HellaSwagItem, read_items
+from engine.corpus.items import HellaSwagItem
 from engine.corpus.paired import PairedOutcome
 from engine.corpus.running import HellaSwagRun
 from engine.corpus.store import Run
@@ -88,7 +88,7 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
             "The official JSONL (activity_label, ctx_a, ctx_b, endings, label), or six lines an item: context, label, "
             "four endings.",
             "Evaluate these items",
-            lambda text: _begin_own(a, b, text, limit),
+            lambda data: _begin_own(a, b, data, limit),
         )
 
 
@@ -96,8 +96,10 @@ def _from_hub() -> tuple[HellaSwagItem, ...]:
     return cache.computed(("hellaswag from the hub",), hub_items.fetch_items_steps)
 
 
-def _begin_own(a: ModelChoice, b: ModelChoice, text: str, limit: int) -> None:
-    held.begin(_plan(a, b, read_items(text)[:limit]))
+def _begin_own(a: ModelChoice, b: ModelChoice, data: given.Given, limit: int) -> Sequence[str]:
+    found = data.items()
+    held.begin(_plan(a, b, found.items[:limit]))
+    return found.notes
 
 
 def _plan(a: ModelChoice, b: ModelChoice, items: Sequence[HellaSwagItem]) -> Run:

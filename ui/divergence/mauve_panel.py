@@ -1,5 +1,7 @@
 """MAUVE: human texts against a second set, or against what the two models write from the same openings."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -7,9 +9,8 @@ import streamlit as st
 from engine import registry, sources
 from engine.corpus import mauve, mauve_run, plans, running
 from engine.corpus.generation import Sampling
-from engine.corpus.items import HellaSwagItem, read_items
+from engine.corpus.items import HellaSwagItem
 from engine.corpus.mauve_run import MauveRun, MauveSet
-from engine.corpus.reading import read_corpus
 from engine.corpus.store import Run
 from ui import exports, layout, messages, sidebar
 from ui.cache import ModelChoice
@@ -69,7 +70,7 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
             "HellaSwag items",
             "The official JSONL, or six lines an item.",
             "Score the models' endings",
-            lambda text: _begin_endings(text, features, (a, b), sampling),
+            lambda data: _begin_endings(data, features, (a, b), sampling),
         )
     else:
         given.form(
@@ -77,7 +78,7 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
             "Human texts",
             "Paste texts, a blank line between them, or choose a file. Each is cut after its opening and continued.",
             "Continue and score",
-            lambda text: _begin_continued(text, features, (a, b), sampling, opening),
+            lambda data: _begin_continued(data, features, (a, b), sampling, opening),
         )
 
 
@@ -125,37 +126,49 @@ def _two_sets(features: ModelChoice) -> None:
             "Or a file of the other set", key="mauve_other_file", max_upload_size=given.UPLOAD_MB
         )
     if st.button("Score the sets", type="primary", icon=":material/play_arrow:", key="mauve_sets_go"):
+        given.keep_notes("mauve_sets", ())
         with messages.shown():
-            first = read_corpus(given.text_of(human_text, human_file)).texts
-            second = read_corpus(given.text_of(other_text, other_file)).texts
-            held.begin(plans.plan_mauve(held.store(), held.wanted(features), first, other=second))
+            first = given.of(human_text, human_file).corpus()
+            second = given.of(other_text, other_file).corpus()
+            held.begin(plans.plan_mauve(held.store(), held.wanted(features), first.texts, other=second.texts))
+            given.keep_notes("mauve_sets", (*first.notes, *second.notes))
+    given.show_notes("mauve_sets")
 
 
 def _begin_continued(
-    text: str, features: ModelChoice, pair: tuple[ModelChoice, ModelChoice], sampling: Sampling, opening: int
-) -> None:
+    data: given.Given,
+    features: ModelChoice,
+    pair: tuple[ModelChoice, ModelChoice],
+    sampling: Sampling,
+    opening: int,
+) -> Sequence[str]:
+    corpus = data.corpus()
     run = plans.plan_mauve(
         held.store(),
         held.wanted(features),
-        read_corpus(text).texts,
+        corpus.texts,
         models=_writers(pair),
         opening_tokens=opening,
         sampling=sampling,
     )
     held.begin(run)
+    return corpus.notes
 
 
-def _begin_endings(text: str, features: ModelChoice, pair: tuple[ModelChoice, ModelChoice], sampling: Sampling) -> None:
-    items = read_items(text)
+def _begin_endings(
+    data: given.Given, features: ModelChoice, pair: tuple[ModelChoice, ModelChoice], sampling: Sampling
+) -> Sequence[str]:
+    found = data.items()
     run = plans.plan_mauve(
         held.store(),
         held.wanted(features),
-        [_whole(item) for item in items],
+        [_whole(item) for item in found.items],
         models=_writers(pair),
-        openings=[item.context for item in items],
+        openings=[item.context for item in found.items],
         sampling=sampling,
     )
     held.begin(run)
+    return found.notes
 
 
 def _whole(item: HellaSwagItem) -> str:
