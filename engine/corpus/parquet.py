@@ -68,8 +68,10 @@ class Parquet:
         try:
             done = subprocess.run(command, input=self._data, capture_output=True, timeout=_MOST_SECONDS, check=False)
             said: dict[str, Any] = json.loads(done.stdout)
-        except (ValueError, subprocess.TimeoutExpired):  # the library took its process down, or is at it for ever
+        except (ValueError, OSError, subprocess.TimeoutExpired):  # it took its process down, or is at it for ever
             said = {"error": "it is damaged"}
         if "error" in said:
             raise errors.InputError(f"The Parquet file cannot be read ({said['error']}). Save it anew.")
+        if "large" in said:
+            raise errors.InputError(f"The file's texts take more than {_MOST_BYTES // 10**6:,} MB unpacked. Split it.")
         return said

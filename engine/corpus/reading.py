@@ -5,36 +5,32 @@ is 'text'; without one, the only one that goes by a name of `TEXT_NAMES`; else t
 """
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any
 
 from engine import errors, texts
 from engine.corpus import records
 from engine.corpus.parquet import Parquet, is_parquet
+from engine.corpus.recognising import FORMS, TEXT_NAMES, Form, recognised
 from engine.corpus.records import Record
 
-Form = Literal["auto", "whole", "paragraphs", "lines", "jsonl", "json", "csv"]
-FORMS: tuple[Form, ...] = ("auto", "whole", "paragraphs", "lines", "jsonl", "json", "csv")
+__all__ = [
+    "FORMS",
+    "TEXT_NAMES",
+    "Corpus",
+    "Form",
+    "choose_column",
+    "digest",
+    "read_corpus",
+    "read_corpus_file",
+    "repeated_note",
+]
+
 MOST_TEXTS = 100_000
 MOST_CHARACTERS = 500_000_000
-TEXT_NAMES = (
-    "text",
-    "content",
-    "body",
-    "sentence",
-    "document",
-    "article",
-    "passage",
-    "paragraph",
-    "story",
-    "prompt",
-    "completion",
-)
-"""Names of columns that hold texts in the data sets people have, most usual first."""
-
 _FORM_OF_ENDING: dict[str, Form] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -49,9 +45,6 @@ _PLAIN: dict[Form, str] = {
     "lines": "plain text, one text per line",
 }
 _AS_IT_STANDS = "To take it as plain text, say how its texts are parted (blank lines, one per line, or one text)."
-# Beginnings that no prose has: an array of objects or of strings, an object.
-_JSON_BEGINNING = re.compile(r'\[\s*\{\s*"|\[\s*"(?:[^"\\\n]|\\.)*"\s*,\s*"|\{\s*"(?:[^"\\\n]|\\.)*"\s*:')
-_COLUMN_NAME = re.compile(r"[\w.-](?:[\w .-]{0,38}[\w.-])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +205,11 @@ def _empty_note(empty: int, kept: int) -> tuple[str, ...]:
 
 def _found(text: str, form: Form, column: str | None) -> _Found:
     if form == "auto":
-        form = _recognised(text)
+        form = recognised(text)
     if form == "jsonl":
-        return _in_records(records.json_lines(text), "JSON lines", column)
+        return _in_records(lambda: records.json_lines(text), "JSON lines", column)
     if form == "json":
-        return _in_records(iter(records.json_records(text, lambda entry: _is_record(entry, column))), "JSON", column)
+        return _in_records(lambda: records.json_records(text, partial(_is_record, column)), "JSON", column)
     if form == "csv":
         return _in_table(text, column)
     if column is not None:
@@ -224,53 +217,7 @@ def _found(text: str, form: Form, column: str | None) -> _Found:
     return _Found((("", piece) for piece in _pieces(text, form)), _PLAIN[form])
 
 
-def _recognised(text: str) -> Form:
-    """The form of a text nobody has named: JSON or a table only if it is clearly that, for prose may look alike."""
-    start = text.lstrip()
-    if start[:1] in {"{", '"'} and _are_json_lines(text):
-        return "jsonl"
-    if start[:1] in {"{", "["} and (_is_json(start) or _JSON_BEGINNING.match(start)):
-        return "json"
-    return "csv" if _is_table(text.lstrip("\r\n")) else "paragraphs"
-
-
-def _are_json_lines(text: str) -> bool:
-    """Whether the first line is a JSON object, or all lines are JSON; quoted speech may open a text too."""
-    lines = (line for line in records.lines_of(text) if line.strip())
-    first = records.loaded(next(lines))
-    if isinstance(first, dict):
-        return next(lines, None) is not None
-    return isinstance(first, str) and all(isinstance(records.loaded(line), str | dict) for line in lines)
-
-
-def _is_json(text: str) -> bool:
-    """Whether all of `text` is JSON with strings or objects in it: "[1]" alone is more likely a reference."""
-    try:
-        documents = records.json_documents(text)
-    except records.NestedTooDeepError:
-        return True
-    except errors.InputError:
-        return False
-    return any(_holds_text(document.value) for document in documents)
-
-
-def _holds_text(value: Any) -> bool:
-    if isinstance(value, list):
-        return not value or any(isinstance(entry, str | dict | list) for entry in value)
-    return isinstance(value, str | dict)
-
-
-def _is_table(text: str) -> bool:
-    """Whether `text` has a header line of plain names, one of them a text's, and as many cells in every row."""
-    first = records.lines_of(text[:10_000])[0]
-    delimiter = records.delimiter_of(first)
-    names = [name.strip('"') for name in first.split(delimiter)]
-    if len(names) < 2 or not all(_COLUMN_NAME.fullmatch(name) for name in names[not names[0] :]):
-        return False
-    return any(name.casefold() in TEXT_NAMES for name in names) and records.is_even(text, delimiter)
-
-
-def _is_record(entry: Mapping[str, Any], column: str | None) -> bool:
+def _is_record(column: str | None, entry: Mapping[str, Any]) -> bool:
     wanted = TEXT_NAMES if column is None else (column,)
     return any(isinstance(value, str) and key.strip().casefold() in wanted for key, value in entry.items()) or (
         column is not None and isinstance(entry.get(column), str)
@@ -296,9 +243,12 @@ def _paragraphs(lines: Sequence[str]) -> list[str]:
     return ["\n".join(lines) for lines in pieces]
 
 
-def _in_records(found: Iterator[Record], title: str, column: str | None) -> _Found:
+def _in_records(read: Callable[[], Iterable[Record]], title: str, column: str | None) -> _Found:
     """Texts of strings and objects; the first object decides which key holds them."""
-    listed = list(found)
+    try:
+        listed = list(read())
+    except errors.InputError as error:
+        raise errors.InputError(f"{error} {_AS_IT_STANDS}") from None
     first = next((record.value for record in listed if isinstance(record.value, dict)), None)
     key = None if first is None else choose_column(list(first), column)
     read_as = f"{title}, a list of strings" if key is None else f'{title}, key "{records.shown_name(key)}"'

@@ -3,14 +3,16 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.corpus import items, reading
-from engine.errors import EngineError, InputError
+from engine import steps
+from engine.corpus import hub_items, items, reading
+from engine.errors import EngineError, FetchError, InputError
 
 RECORD = {
     "activity_label": "Roof shingle removal",
@@ -104,6 +106,18 @@ def test_an_odd_row_of_parquet_is_left_out() -> None:
     found = items.read_items_file(data)
     assert [item.label for item in found.items] == [3]  # written as 3.0, as the column has an empty cell
     assert "2 of 3 items are left out as unusable. Row 2 lacks 'label'" in found.notes[0]
+
+
+def test_the_hubs_parquet_is_read_and_a_damaged_one_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "validation.parquet"
+    monkeypatch.setattr(hub_items, "_path", lambda: str(file))
+    file.write_bytes(pd.DataFrame([{**RECORD, "label": "3", "split": "val"}]).to_parquet())
+    assert steps.run(hub_items.fetch_items_steps()) == items.read_items(jsonl(RECORD))
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(FetchError, match="The hub's file of Rowan/hellaswag is damaged"):
+        steps.run(hub_items.fetch_items_steps())
 
 
 def test_a_single_pretty_item_is_read() -> None:

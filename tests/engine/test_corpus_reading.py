@@ -87,6 +87,12 @@ def test_the_same_pasted_is_known_for_what_it_is(name: str, texts: list[str]) ->
     assert list(reading.read_corpus_file(data).texts) == texts  # standard input: bytes without a name
 
 
+@given(text=st.text(max_size=60) | st.text('[]{}":,;\t\r\n text\\0'), form=st.sampled_from(reading.FORMS))
+def test_any_text_in_any_form_is_texts_or_is_refused(text: str, form: reading.Form) -> None:
+    with contextlib.suppress(errors.EngineError):
+        assert all(piece.strip() for piece in reading.read_corpus(text, form).texts)
+
+
 @given(st.binary(max_size=300))
 @pytest.mark.parametrize("name", ["", "a.txt", "a.json", "a.jsonl", "a.csv", "a.tsv", "a.parquet"])
 def test_any_bytes_are_texts_or_are_refused(name: str, data: bytes) -> None:
@@ -181,7 +187,7 @@ def test_the_encoding_of_a_file_is_said() -> None:
         ("a.csv", "text,text\nhello,1\n", "Two columns are called 'text'"),
         ("a.json", '[{"text": "a"}, {"text": "b"', "not whole JSON: .* on line 1"),
         ("", '[\n {"text": "a"},\n {"text": "b"', "not whole JSON: .* on line 3"),
-        ("", '{"text": "a",', "not whole JSON"),
+        ("", '{"text": "a",', "not whole JSON.* To take it as plain text, say how its texts are parted"),
         ("a.json", '[{"text": "a"}, 3]', "Entry 2 is neither a text in quotation marks nor an object"),
         ("a.json", '[{"text": "a"}, {"text": 3}]', "Entry 2 lacks a 'text' that is a string"),
         ("", "[[1], [2]]", "Entry 1 is neither .* say how its texts are parted"),
@@ -258,6 +264,12 @@ def test_a_cell_may_be_as_long_as_a_book() -> None:
     assert text == book
 
 
+def test_a_column_of_any_name_is_refused_in_words() -> None:
+    name = "text" + " " * 3_000_000  # longer than a process may be told
+    with pytest.raises(errors.InputError, match="cannot be read"):
+        reading.read_corpus_file(pd.DataFrame({name: ["a"]}).to_parquet())
+
+
 def test_null_bytes_are_refused() -> None:
     with pytest.raises(errors.TextError, match="null bytes"):
         reading.read_corpus_file(b"text,label\na\0b,1\n", "a.csv")
@@ -293,5 +305,5 @@ def test_a_small_parquet_file_that_unpacks_to_a_large_one_is_refused(monkeypatch
         for _ in range(4):
             writer.write_table(table)
     assert len(out.getvalue()) < 100_000
-    with pytest.raises(errors.InputError, match="more than 10 MB once unpacked"):
+    with pytest.raises(errors.InputError, match=r"more than 10 MB unpacked\. Split it"):
         reading.read_corpus_file(out.getvalue())
