@@ -5,6 +5,7 @@ it has when a connection is cut and does not check what it gets. `HF_ENDPOINT`, 
 and `HF_HUB_CACHE` apply.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from engine.steps import Progress, Steps
 if TYPE_CHECKING:
     from engine.registry import ModelSpec
 
+_SHARD = re.compile(r"-\d+(?:-of-\d+)?\.safetensors$")
 _WANTED_SUFFIXES = (".json", ".txt", ".model", ".jinja")
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
 
@@ -126,7 +128,8 @@ def wanted(names: tuple[str, ...], repo: str) -> list[str]:
     """
     top = [name for name in names if "/" not in name]
     if weights.INDEX in top:
-        found = [name for name in top if name.startswith("model-") and name.endswith(".safetensors")]
+        numbered = [name for name in top if _SHARD.search(name)]
+        found = [name for name in numbered if name.startswith("model-")] or numbered
     else:
         found = [name for name in top if name == weights.SINGLE]
     if not found:

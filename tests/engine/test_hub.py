@@ -1,5 +1,6 @@
 """Fetching from the hub, against a small hub with a random GPT-2 in the real file layout."""
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import registry, sources, steps
+from engine import footprint, registry, sources, steps
 from engine.errors import (
     AccessError,
     ChecksumError,
@@ -80,6 +81,43 @@ def test_only_what_loading_needs_is_fetched(hub: Hub) -> None:
     names = {path.name for path in fetch().iterdir()}
     assert "model.safetensors" in names
     assert not names & {"README.md", "pytorch_model.bin"}
+
+
+def shards(repository: Path, where: Path, stem: str, last: str) -> Path:
+    """`repository` with its weights in two files named after `stem`; the index calls the second one `last`."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(repository / "model.safetensors")
+    names = [f"{stem}-00001-of-00002.safetensors", last]
+    where.mkdir()
+    for file in repository.glob("*.json"):
+        (where / file.name).write_bytes(file.read_bytes())
+    placed = {name: names[place % 2] for place, name in enumerate(weights)}
+    for shard in names:
+        save_file({name: weights[name] for name in weights if placed[name] == shard}, where / shard, {"format": "pt"})
+    index = {"metadata": {}, "weight_map": placed}
+    (where / "model.safetensors.index.json").write_text(json.dumps(index))
+    return where
+
+
+@pytest.mark.parametrize("stem", ["model", "pytorch_model"])
+def test_shards_are_fetched_whatever_their_names(stem: str, hub: Hub, repository: Path, tmp_path: Path) -> None:
+    last = f"{stem}-00002-of-00002.safetensors"
+    hub.repos["someone/sharded"] = shards(repository, tmp_path / "sharded", stem, last)
+    asked_for = registry.resolve("someone/sharded")
+    path = steps.run(sources.fetch_steps(asked_for))
+    assert sources.availability(asked_for).path == path
+    model = load_model("someone/sharded", "float32", "cpu")
+    assert footprint.weights_bytes(path, "float32") == pytest.approx(model.memory_bytes, rel=0.02)
+
+
+def test_a_repository_whose_index_names_no_safetensors_is_never_here(
+    hub: Hub, repository: Path, tmp_path: Path
+) -> None:
+    hub.repos["someone/sharded"] = shards(repository, tmp_path / "sharded", "model", "pytorch_model.bin")
+    with pytest.raises(FetchError, match="incomplete"):
+        steps.run(sources.fetch_steps(registry.resolve("someone/sharded")))
+    assert not hub.downloads("pytorch_model.bin")
 
 
 def test_the_hub_library_finds_what_we_fetched_in_its_own_cache(hub: Hub, tmp_path: Path) -> None:
