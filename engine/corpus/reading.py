@@ -20,6 +20,7 @@ from engine.corpus.records import Record
 __all__ = [
     "FORMS",
     "TEXT_NAMES",
+    "ColumnError",
     "Corpus",
     "Form",
     "choose_column",
@@ -45,6 +46,14 @@ _PLAIN: dict[Form, str] = {
     "lines": "plain text, one text per line",
 }
 _AS_IT_STANDS = "To take it as plain text, say how its texts are parted (blank lines, one per line, or one text)."
+
+
+class ColumnError(errors.InputError):
+    """Which column or key holds the texts is not clear; `names` are those there are."""
+
+    def __init__(self, message: str, names: Sequence[str]) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,23 +167,24 @@ def choose_column(names: Sequence[str], column: str | None) -> str:
 
     Raises
     ------
-    InputError
+    ColumnError
         None does, or several may; the message says which there are.
     """
     if column is not None:
         if column in names:
             return column
-        raise errors.InputError(f"There is no {column!r}; there are {records.shown_names(names)}.")
+        message = f"There is no {records.shown_name(column)!r}; there are {records.shown_names(names)}."
+        raise ColumnError(message, names)
     known = {name: name.strip().casefold() for name in names}
     found = [name for name in names if known[name] in TEXT_NAMES]
     titled_text = [name for name in found if known[name] == "text"]
     if len(titled_text or found) == 1:
         return (titled_text or found)[0]
-    advice = "Call the one that holds the texts 'text', or name it (--column on the command line)."
+    advice = "Call the one that holds the texts 'text', or choose it (--column on the command line)."
     if found:
-        raise errors.InputError(f"{records.shown_names(found)} may each hold the texts. {advice}")
+        raise ColumnError(f"{records.shown_names(found)} may each hold the texts. {advice}", names)
     have = f"there are {records.shown_names(names)}" if names else "there are none"
-    raise errors.InputError(f"No column or key is called 'text'; {have}. {advice}")
+    raise ColumnError(f"No column or key is called 'text'; {have}. {advice}", names)
 
 
 def _corpus(found: _Found, read_as: str) -> Corpus:

@@ -60,7 +60,7 @@ def test_a_table_whose_column_is_not_clear_is_refused_with_the_way_out(
     assert cli.main(["divergence", str(tmp_path / "t.csv")]) == 2
     assert capsys.readouterr().err == (
         "error: No column or key is called 'text'; there are 'question', 'answer'. Call the one that holds the texts "
-        "'text', or name it (--column on the command line).\n"
+        "'text', or choose it (--column on the command line).\n"
     )
 
 

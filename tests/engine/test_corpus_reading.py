@@ -178,7 +178,7 @@ def test_the_encoding_of_a_file_is_said() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", "one,two\nhello,1\n", r"called 'text'; there are 'one', 'two'\. Call the one .* or name it"),
+        ("a.csv", "one,two\nhello,1\n", r"called 'text'; there are 'one', 'two'\. Call the one .* or choose it"),
         ("a.csv", "prompt,completion\nhello,you\n", "'prompt', 'completion' may each hold the texts"),
         ("a.jsonl", '{"question": "a", "answer": "b"}', "there are 'question', 'answer'"),
         ("a.json", "[{}]", "there are none"),
@@ -209,8 +209,9 @@ def test_the_column_may_be_chosen() -> None:
     lines = b'{"question": "a", "tags": ["x"]}'
     assert reading.read_corpus_file(lines, "a.json", column="question").texts == ("a",)
     assert reading.read_corpus_file(as_parquet(["a", "b"]), column="text").texts == ("a", "b")
-    with pytest.raises(errors.InputError, match="There is no 'x'; there are 'prompt', 'completion'"):
+    with pytest.raises(reading.ColumnError, match="There is no 'x'; there are 'prompt', 'completion'") as caught:
         reading.read_corpus_file(table, "a.csv", column="x")
+    assert caught.value.names == ("prompt", "completion")
     with pytest.raises(errors.InputError, match="int64, not text"):
         reading.read_corpus_file(as_parquet(["a"]), column="label")
     with pytest.raises(errors.InputError, match="Plain text has no column 'x'"):

@@ -151,6 +151,30 @@ def test_a_table_is_uploaded_as_its_texts_and_the_page_says_how_it_was_read(
     assert said in [caption.value.replace("\\", "") for caption in app.caption]
 
 
+def test_a_column_that_is_not_clear_can_be_chosen(
+    run_page: OpenApp,
+    finished,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finished(example())
+    begun: list[Run] = []
+    monkeypatch.setattr(held, "begin", begun.append)
+    app = run_page("divergence")
+    app.segmented_control(key="corpus").set_value("own").run()
+    table = b"question,answer\nWhy?,Because.\n"
+    app.file_uploader(key="corpus_file").upload("a.csv", table, "text/csv")
+    app.button(key="corpus_go").click().run()
+    assert "there are 'question', 'answer'" in app.warning[0].value.replace("\\", "")
+    app.selectbox(key="corpus_column").set_value("answer").run()
+    app.button(key="corpus_go").click().run()
+    assert not app.exception
+    assert RunStore().inputs(begun[0].id) == ["Because."]
+    app.file_uploader(key="corpus_file").upload("b.txt", b"Another file.", "text/plain")  # asks for no column
+    app.button(key="corpus_go").click().run()
+    assert RunStore().inputs(begun[1].id) == ["Another file."]
+    assert "corpus_column" not in [box.key for box in app.selectbox]
+
+
 def test_an_item_that_cannot_be_used_is_left_out_and_the_page_says_so(
     run_page: OpenApp,
     finished,

@@ -1,30 +1,32 @@
 """Texts and items that a person gives: typed, pasted or from a file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from engine.corpus.items import ItemSet, read_item_set, read_items_file
-from engine.corpus.reading import Corpus, Form, read_corpus, read_corpus_file
+from engine.corpus.reading import ColumnError, Corpus, Form, read_corpus, read_corpus_file
 from ui import messages
 
 UPLOAD_MB = 50
+_MOST_COLUMNS = 200
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a person gave: a file, or, without one, what was typed."""
+    """What a person gave: a file, or, without one, what was typed; and which column of it they chose, if any."""
 
     typed: str
     data: bytes | None = None
     name: str = ""
+    column: str | None = None
 
     def corpus(self, form: Form = "auto") -> Corpus:
         """It as texts."""
         if self.data is None:
-            return read_corpus(self.typed, form)
-        return read_corpus_file(self.data, self.name, form)
+            return read_corpus(self.typed, form, self.column)
+        return read_corpus_file(self.data, self.name, form, self.column)
 
     def items(self) -> ItemSet:
         """It as HellaSwag items."""
@@ -56,8 +58,30 @@ def form(
         if st.button(action, type="primary", icon=":material/play_arrow:", key=f"{name}_go", disabled=disabled):
             keep_notes(name, ())
             with messages.shown():
-                keep_notes(name, use(of(typed, file)))
+                keep_notes(name, _used(name, of(typed, file), use))
         show_notes(name)
+        _column_choice(name)
+
+
+def _used(name: str, data: Given, use: Callable[[Given], Sequence[str]]) -> Sequence[str]:
+    """What `use` says of the data; where it asks for a column, the names to choose from are remembered."""
+    asked, _ = st.session_state.get(f"{name}_columns", (None, ()))
+    if asked == data.name:
+        data = replace(data, column=st.session_state.get(f"{name}_column"))
+    else:
+        st.session_state.pop(f"{name}_columns", None)
+    try:
+        return use(data)
+    except ColumnError as error:
+        st.session_state[f"{name}_columns"] = (data.name, error.names[:_MOST_COLUMNS])
+        raise
+
+
+def _column_choice(name: str) -> None:
+    """A list to choose the column from, once it was asked for."""
+    _, names = st.session_state.get(f"{name}_columns", ("", ()))
+    if names:
+        st.selectbox("Column with the texts", names, index=None, key=f"{name}_column", placeholder="Choose one")
 
 
 def of(typed: str, file: "object | None") -> Given:
