@@ -8,29 +8,40 @@ from typing import TYPE_CHECKING
 from engine.model import Precision
 from engine.sources import scratch, weights
 from engine.sources.kinds import Scratch
+from engine.sources.weights import Tensor
 
 if TYPE_CHECKING:
     from engine.registry import ModelSpec
 
 _KEPT_WHOLE = ("embed", "wte", "wpe", "lm_head", "embed_out")
 """Parts of names of the matrices that int8 and nf4 leave as they are: embeddings and the head."""
-_WHOLE_BYTES: dict[Precision, int] = {"float32": 4, "bfloat16": 2, "int8": 4, "nf4": 4}
-_MATRIX_BYTES: dict[Precision, float] = {"float32": 4, "bfloat16": 2, "int8": 1, "nf4": 0.5 + 4 / 64}
-"""Bytes a weight; nf4 has a float32 scale for each 64 weights."""
+_WHOLE_BYTES: dict[Precision, int] = {"float32": 4, "bfloat16": 2, "int8": 4, "nf4": 4, "fp4": 4}
+_FOUR_BITS = 0.5 + 4 / 64
+"""Bytes per weight: there is a float32 scale for each 64 weights."""
+_MATRIX_BYTES: dict[Precision, float] = {"float32": 4, "bfloat16": 2, "int8": 1, "nf4": _FOUR_BITS, "fp4": _FOUR_BITS}
+_QUANTISED = frozenset({"U8", "I8"})
+"""What safetensors calls the types that bitsandbytes stores weights in."""
 
 
 def weights_bytes(directory: Path, precision: Precision) -> int:
     """Bytes of the weights in `directory` once loaded in `precision`; the overhead of loading is not in it.
+
+    Weights that are stored in whole numbers are quantised already and are loaded as they are.
 
     Raises
     ------
     ModelFilesError
         Where a file is missing, no safetensors file or cut short.
     """
+    tensors = list(tensors_of(directory))
+    quantised = any(tensor.dtype in _QUANTISED for tensor in tensors)
     total = 0.0
-    for name, shape in tensor_shapes(directory):
-        matrix = len(shape) == 2 and not any(part in name for part in _KEPT_WHOLE)
-        total += math.prod(shape) * (_MATRIX_BYTES[precision] if matrix else _WHOLE_BYTES[precision])
+    for tensor in tensors:
+        matrix = len(tensor.shape) == 2 and not quantised and not any(part in tensor.name for part in _KEPT_WHOLE)
+        if tensor.dtype in _QUANTISED:
+            total += tensor.end - tensor.begin
+        else:
+            total += math.prod(tensor.shape) * (_MATRIX_BYTES[precision] if matrix else _WHOLE_BYTES[precision])
     return int(total)
 
 
@@ -40,8 +51,7 @@ def stated_bytes(spec: "ModelSpec", precision: Precision) -> int:
     return int((count or 0) * _MATRIX_BYTES[precision])
 
 
-def tensor_shapes(directory: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of every tensor of the model in `directory`."""
+def tensors_of(directory: Path) -> Iterator[Tensor]:
+    """Every tensor of the model in `directory`, as the headers of its files have it."""
     for path in weights.weight_files(directory):
-        for tensor in weights.tensors(path):
-            yield tensor.name, tensor.shape
+        yield from weights.tensors(path)

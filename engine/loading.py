@@ -22,7 +22,8 @@ from engine.errors import (
 from engine.model import LoadedModel, Precision
 from engine.quiet import quiet_libraries, quieten_casts
 from engine.registry import ModelSpec
-from engine.sources.kinds import LocalPath, Scratch
+from engine.sources import weights
+from engine.sources.kinds import Scratch
 from engine.steps import Progress, Steps, run
 from engine.tokens import TextTokenizer
 
@@ -129,7 +130,7 @@ def _load_network(spec: ModelSpec, path: Path, precision: Precision, device: tor
     if missing := len(info["missing_keys"]) + len(info["mismatched_keys"]):
         raise ModelFilesError(
             f"{missing} weights of {spec.title} are missing from its files, so it is no whole causal language model. "
-            f"{_again(spec, path)}, or choose a model of the kind 'text generation'."
+            f"Choose a model of the kind 'text generation'; if it is one: {weights.remedy(path)}"
         )
     loaded: PreTrainedModel = network.eval().requires_grad_(False)
     return loaded
@@ -189,16 +190,9 @@ def _load_failure(spec: ModelSpec, path: Path, precision: Precision, error: Exce
         )
     if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":
         return ModelFilesError(
-            f"The files of {spec.title} are damaged or incomplete ({_first_line(error)}). {_again(spec, path)}."
+            f"The files of {spec.title} are damaged or incomplete ({_first_line(error)}). {weights.remedy(path)}"
         )
     return UnsupportedModelError(f"{spec.title} cannot be loaded ({_first_line(error)}). Choose another model.")
-
-
-def _again(spec: ModelSpec, path: Path) -> str:
-    """How whole files can be had again: one's own are never to be deleted or fetched."""
-    if isinstance(spec.source, LocalPath):
-        return "Copy them once more from where you have them"
-    return f"Delete {path}, which holds only what was fetched, and run `python -m engine fetch {spec.name}`"
 
 
 def _model_type(path: Path) -> str:

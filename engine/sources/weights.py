@@ -23,10 +23,12 @@ _MOST_CONFIG_BYTES = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """What a file's header says of one tensor."""
+    """What a file's header says of one tensor: where its bytes lie, counted from the end of the header, among it."""
 
     name: str
+    dtype: str
     shape: tuple[int, ...]
+    begin: int
     end: int
 
 
@@ -138,10 +140,10 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
 
 def _tensor(name: str, entry: Any) -> Tensor:
     shape = tuple(entry["shape"])
-    _, end = entry["data_offsets"]
-    if not all(type(number) is int and number >= 0 for number in (*shape, end)):
+    begin, end = entry["data_offsets"]
+    if not all(type(number) is int and number >= 0 for number in (*shape, begin, end)):
         raise ValueError("a size that is no number")
-    return Tensor(name, shape, end)
+    return Tensor(name, str(entry["dtype"]), shape, begin, end)
 
 
 def is_whole(directory: Path) -> bool:

@@ -36,8 +36,8 @@ DOC = Path(__file__).parents[2] / "docs" / "families.md"
 RULE = "|---|---|---|---|---|---|---|\n"
 """Below this line of the document stand the rows."""
 
-_TOKENIZER = fakes.byte_tokenizer((("Ġ", "t"), ("Ġt", "h"), ("Ġth", "e"), ("a", "t"), ("Ġ", "a")))
-_END = _TOKENIZER.size - 1
+TOKENIZER = fakes.byte_tokenizer((("Ġ", "t"), ("Ġt", "h"), ("Ġth", "e"), ("a", "t"), ("Ġ", "a")))
+_END = TOKENIZER.size - 1
 
 SMALL: dict[str, Any] = (
     dict.fromkeys(("hidden_size", "n_embd", "d_model", "word_embed_proj_dim"), 32)
@@ -85,7 +85,7 @@ class Family:
             torch.manual_seed(1)
             network = transformers.AutoModelForCausalLM.from_config(self.config()).eval()
             network.save_pretrained(directory)
-            _TOKENIZER.backend.save_pretrained(directory)
+            TOKENIZER.backend.save_pretrained(directory)
         return directory
 
 
