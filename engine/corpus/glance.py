@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine import export
+from engine.corpus import mauve_run
 from engine.corpus.plans import ModelWanted, model_wanted
 from engine.corpus.statistics import Estimate
 from engine.corpus.store import Run
@@ -96,7 +97,7 @@ def _mauve_row(run: Run | None) -> Row:
     if run is None:
         return Row("MAUVE", "", "higher", None, None, "", None)
     scores = [_estimate(one["score"]) for one in run.summary["sets"]]
-    basis = f"{run.summary['texts']:,} texts, {run.summary['writing']}"
+    basis = f"{run.summary['texts']:,} texts, {run.summary['writing']}{mauve_run.reference_text(run.summary)}"
     return Row("MAUVE", "", "higher", scores[0], scores[-1], basis, run.id)
 
 

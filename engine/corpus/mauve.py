@@ -1,35 +1,53 @@
 """MAUVE: how close a set of texts is to another, as the area under a curve of two divergences.
 
-The histogram arithmetic is the mauve-text package's (GPL-3.0), reached only through this module. The clustering follows
-the same steps with faiss and scikit-learn, because the package does not say which text fell into which cluster. Method:
-Pillutla et al., "MAUVE: Measuring the Gap Between Neural Text and Human Text using Divergence Frontiers", NeurIPS 2021.
+Never a bare number: beside the score stand its error and what sets that are alike score (`engine.corpus.mauve_halves`).
+The clusters and the arithmetic are in `engine.corpus.mauve_clusters`.
 """
 
-import types
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import errors
+from engine.corpus.mauve_clusters import (
+    CURVE_POINTS,
+    Features,
+    Floats,
+    Ints,
+    buckets_for,
+    cluster_counts,
+    histogram_score,
+    kmeans_labels,
+    reduced,
+    star_score,
+)
+from engine.corpus.mauve_halves import SPLITS, Halves, Reference, halves_steps
 from engine.corpus.statistics import Estimate
 from engine.steps import Progress, Steps, run
 
-Floats = npt.NDArray[np.float64]
-Features = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
+__all__ = [
+    "CURVE_POINTS",
+    "Clustering",
+    "MauveResult",
+    "Reference",
+    "check_sizes",
+    "histogram_score",
+    "joined",
+    "mauve_score",
+    "mauve_score_steps",
+    "size_notes",
+]
 
 LEAST_TEXTS = 100
 """Below this the score is noise: ten texts against ten of the same kind give anything from 0.3 to 1."""
 SOUND_TEXTS = 500
 """Below this a score comes with a warning (the authors advise a few thousand)."""
 UNEVEN_RATIO = 2.0
-SCALING = 5.0
-CURVE_POINTS = 25
-EXPLAINED_VARIANCE = 0.9
 DEFAULT_SEEDS = (25, 26, 27, 28, 29)
 """The first is the package's default."""
-RESAMPLES = 100
+CONFIDENCE = 0.95
+_UNKNOWN = Estimate(float("nan"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +61,6 @@ class Clustering:
     p_histogram, q_histogram : (k,), shares of the texts in each cluster
     curve : (points + 2, 2), exp(-c KL(Q||R)) and exp(-c KL(P||R)) along the mixtures R
     score, frontier_integral : in [0, 1]; near sets have a high score and a low integral
-    bootstrap_scores : (resamples,), scores of texts drawn anew within this clustering
     """
 
     seed: int
@@ -54,15 +71,27 @@ class Clustering:
     curve: Floats
     score: float
     frontier_integral: float
-    bootstrap_scores: Floats
+
+    @property
+    def mauve_star(self) -> float:
+        """The score of counts with half a text added to each cluster (MAUVE*)."""
+        buckets = len(self.p_histogram)
+        counts = (np.bincount(labels, minlength=buckets) for labels in (self.p_labels, self.q_labels))
+        return star_score(*counts)
 
 
 @dataclass(frozen=True, eq=False)
 class MauveResult:
     """Scores over several clusterings, with what moves them.
 
-    `score.error` joins the spread over seeds with the bootstrap over texts (root of the sum of squares); `notes` are
-    sentences a reader of the number must see.
+    The errors are standard deviations that the mean over these seeds would have over new samples of texts of the same
+    sizes, from scores of halves; `notes` are sentences a reader of the number must see.
+
+    Attributes
+    ----------
+    seed_spread : standard deviation of the score of one k-means seed; NaN for a single one
+    reference : what sets that are alike score; None in runs kept by versions that did not measure it
+    splits : random splits behind the errors; 0 where there were none
     """
 
     clusterings: tuple[Clustering, ...]
@@ -71,9 +100,11 @@ class MauveResult:
     texts_q: int
     score: Estimate
     seed_spread: float
-    bootstrap_error: float
     frontier_integral: Estimate
     notes: tuple[str, ...]
+    mauve_star: Estimate = _UNKNOWN
+    reference: Reference | None = None
+    splits: int = 0
 
     @property
     def curve_band(self) -> tuple[Floats, Floats, Floats]:
@@ -81,28 +112,19 @@ class MauveResult:
         curves = np.stack([clustering.curve for clustering in self.clusterings])
         return curves.mean(axis=0), curves.min(axis=0), curves.max(axis=0)
 
+    @property
+    def seed_error(self) -> float:
+        """The part of the error that comes of k-means: the spread of one seed over the root of their number."""
+        return float(self.seed_spread / np.sqrt(len(self.clusterings)))
 
-def histogram_score(p: Floats, q: Floats) -> tuple[float, float, Floats]:
-    """MAUVE, frontier integral and curve of two histograms (k,).
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the score that samples of these sizes have on average."""
+        from scipy.stats import norm, t
 
-    The package's area rule gives 0.75 for two equal histograms (its curve is then a single corner); equal histograms
-    score 1 here.
-
-    Examples
-    --------
-    >>> round(histogram_score(np.array([0.7, 0.3]), np.array([0.3, 0.7]))[0], 6)
-    0.756227
-    """
-    library = _library()
-    weights = np.linspace(1e-6, 1 - 1e-6, CURVE_POINTS)
-    curve: Floats = library.get_divergence_curve_for_multinomials(p, q, weights, SCALING)
-    integral = float(library.get_fronter_integral(p, q))
-    if np.array_equal(p, q):
-        return 1.0, integral, curve
-    by_x, by_y = curve[np.argsort(curve[:, 0])], curve[np.argsort(curve[:, 1])]
-    area = library.compute_area_under_curve
-    score = 0.5 * (area(by_x[:, 0], by_x[:, 1]) + area(by_y[:, 1], by_y[:, 0]))
-    return float(np.clip(score, 0.0, 1.0)), integral, curve
+        upper = (1 + CONFIDENCE) / 2
+        reach = float(t.ppf(upper, self.splits) if self.splits else norm.ppf(upper)) * self.score.error
+        return max(0.0, self.score.value - reach), min(1.0, self.score.value + reach)
 
 
 def mauve_score(
@@ -111,10 +133,10 @@ def mauve_score(
     *,
     seeds: tuple[int, ...] = DEFAULT_SEEDS,
     buckets: int | None = None,
-    resamples: int = RESAMPLES,
+    splits: int = SPLITS,
 ) -> MauveResult:
     """MAUVE between two sets of feature vectors. See `mauve_score_steps`."""
-    return run(mauve_score_steps(p_features, q_features, seeds=seeds, buckets=buckets, resamples=resamples))
+    return run(mauve_score_steps(p_features, q_features, seeds=seeds, buckets=buckets, splits=splits))
 
 
 def mauve_score_steps(
@@ -123,58 +145,72 @@ def mauve_score_steps(
     *,
     seeds: tuple[int, ...] = DEFAULT_SEEDS,
     buckets: int | None = None,
-    resamples: int = RESAMPLES,
+    splits: int = SPLITS,
 ) -> Steps[MauveResult]:
-    """MAUVE between P (n_p, width) and Q (n_q, width), a step a k-means seed.
+    """MAUVE between human texts P (n_p, width) and a set Q (n_q, width), a step per clustering.
 
     Parameters
     ----------
     p_features, q_features
-        One row a text.
+        One row per text.
     seeds
         Of k-means; the score is their mean.
     buckets
         Number of clusters; a tenth of the smaller set unless given.
-    resamples
-        Bootstrap draws of texts per seed.
+    splits
+        Random splits of both sets into halves, for the errors and for what sets that are alike score.
 
     Raises
     ------
     InputError
         Fewer than 100 texts on a side, values that are not finite, widths that differ, or all rows alike.
     ParameterError
-        No seed, or an impossible number of clusters.
+        No seed, fewer than two splits, or an impossible number of clusters.
     """
+    clusterings, halves = yield from measured_steps(p_features, q_features, seeds, buckets, splits)
+    first = clusterings[0]
+    return joined(clusterings, size_notes(len(first.p_labels), len(first.q_labels)), halves)
+
+
+def measured_steps(
+    p_features: npt.ArrayLike,
+    q_features: npt.ArrayLike,
+    seeds: tuple[int, ...] = DEFAULT_SEEDS,
+    buckets: int | None = None,
+    splits: int = SPLITS,
+) -> Steps[tuple[tuple[Clustering, ...], Halves]]:
+    """What `mauve_score_steps` joins: a clustering of both sets per seed, and the scores of their halves."""
     p, q = _checked(p_features, "first"), _checked(q_features, "second")
     _check_pair(p, q)
-    buckets = buckets or max(2, round(min(len(p), len(q)) / 10))
-    if not seeds or not 2 <= buckets <= len(p) + len(q):
-        raise errors.ParameterError(f"{buckets} clusters and {len(seeds)} seeds: at least 2 clusters and 1 seed.")
-    reduced = _reduced(p, q)
+    buckets = buckets or buckets_for(len(p), len(q))
+    _check_settings(len(p) + len(q), buckets, seeds, splits)
+    both, human = reduced(p, q), reduced(p, p[:0])
     clusterings = []
     for place, seed in enumerate(seeds):
         yield Progress("Clustering both sets", place, len(seeds), "k-means seeds")
-        clusterings.append(_clustering(reduced, len(p), buckets, seed, resamples))
-    return joined(tuple(clusterings), size_notes(len(p), len(q)))
+        clusterings.append(_clustering(both, len(q), buckets, seed))
+    halves = yield from halves_steps(both, human, buckets, seeds, splits)
+    return tuple(clusterings), halves
 
 
-def joined(clusterings: tuple[Clustering, ...], notes: tuple[str, ...]) -> MauveResult:
-    """One result of several clusterings of the same texts."""
-    scores = np.array([clustering.score for clustering in clusterings])
-    integrals = np.array([clustering.frontier_integral for clustering in clusterings])
-    several = len(clusterings) > 1
-    spread = float(scores.std(ddof=1)) if several else float("nan")
-    bootstrap = float(np.mean([clustering.bootstrap_scores.std(ddof=1) for clustering in clusterings]))
+def joined(clusterings: tuple[Clustering, ...], notes: tuple[str, ...], halves: Halves | None = None) -> MauveResult:
+    """One result of several clusterings of the same texts; without `halves` the errors are those of k-means alone."""
+    table = np.array([[one.score, one.mauve_star, one.frontier_integral] for one in clusterings])
+    spreads = table.std(axis=0, ddof=1) if len(table) > 1 else np.full(3, np.nan)
+    found = spreads / np.sqrt(len(table)) if halves is None else halves.errors()
+    score, star, integral = (Estimate(float(a), float(b)) for a, b in zip(table.mean(axis=0), found, strict=True))
     return MauveResult(
         clusterings=clusterings,
         buckets=len(clusterings[0].p_histogram),
         texts_p=len(clusterings[0].p_labels),
         texts_q=len(clusterings[0].q_labels),
-        score=Estimate(float(scores.mean()), float(np.hypot(spread if several else 0.0, bootstrap))),
-        seed_spread=spread,
-        bootstrap_error=bootstrap,
-        frontier_integral=Estimate(float(integrals.mean()), float(integrals.std(ddof=1)) if several else float("nan")),
+        score=score,
+        seed_spread=float(spreads[0]),
+        frontier_integral=integral,
         notes=notes,
+        mauve_star=star,
+        reference=None if halves is None else halves.reference(),
+        splits=0 if halves is None else halves.splits,
     )
 
 
@@ -184,8 +220,9 @@ def size_notes(texts_p: int, texts_q: int) -> tuple[str, ...]:
     few = min(texts_p, texts_q)
     if few < SOUND_TEXTS:
         notes.append(
-            f"Only {few:,} texts on a side: MAUVE is biased upwards and noisy below {SOUND_TEXTS}. Use it to rank sets "
-            "of one size, not as an absolute number."
+            f"Only {few:,} texts on a side. Below a few thousand texts the score depends on how many there are: sets "
+            "that differ score too high, sets that are alike too low. Compare with the score of human against human of "
+            "the same size."
         )
     if max(texts_p, texts_q) > UNEVEN_RATIO * few:
         notes.append(
@@ -229,56 +266,17 @@ def _check_pair(p: Features, q: Features) -> None:
         )
 
 
-def _reduced(p: Features, q: Features) -> Features:
-    """Rows of Q then P at unit length, in the fewest directions that hold 90 % of the variance (n, d)."""
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import normalize
-
-    rows = normalize(np.vstack([q, p]), norm="l2", axis=1)
-    # A fixed seed: with every direction kept, the solver draws nothing that could change the result.
-    reduced: Features = PCA(n_components=EXPLAINED_VARIANCE, random_state=0).fit_transform(rows)
-    return np.ascontiguousarray(reduced, dtype=np.float32)
+def _check_settings(texts: int, buckets: int, seeds: tuple[int, ...], splits: int) -> None:
+    if not seeds or not 2 <= buckets <= texts:
+        raise errors.ParameterError(f"{buckets} clusters and {len(seeds)} seeds: at least 2 clusters and 1 seed.")
+    if splits < 2:
+        raise errors.ParameterError(f"{splits} splits into halves: a spread needs at least 2.")
 
 
-def _clustering(rows: Features, texts_p: int, buckets: int, seed: int, resamples: int) -> Clustering:
-    labels = _kmeans_labels(rows, buckets, seed)
-    q_labels, p_labels = labels[: len(rows) - texts_p], labels[len(rows) - texts_p :]
-    p = np.bincount(p_labels, minlength=buckets) / len(p_labels)
-    q = np.bincount(q_labels, minlength=buckets) / len(q_labels)
+def _clustering(rows: Features, texts_q: int, buckets: int, seed: int) -> Clustering:
+    labels = kmeans_labels(rows, buckets, seed)
+    q_labels, p_labels = labels[:texts_q], labels[texts_q:]
+    p_counts, q_counts = cluster_counts(labels, texts_q, buckets)
+    p, q = p_counts / len(p_labels), q_counts / len(q_labels)
     score, integral, curve = histogram_score(p, q)
-    bootstrap = _bootstrap_scores(p, q, len(p_labels), len(q_labels), np.random.default_rng(seed), resamples)
-    return Clustering(seed, p_labels, q_labels, p, q, curve, score, integral, bootstrap)
-
-
-def _kmeans_labels(rows: Features, buckets: int, seed: int) -> Ints:
-    import faiss
-
-    # Settings and seed offset of mauve-text; one training point a centroid is enough to silence faiss on stderr.
-    kmeans = faiss.Kmeans(
-        rows.shape[1], buckets, niter=500, nredo=5, update_index=True, seed=seed + 2, min_points_per_centroid=1
-    )
-    kmeans.train(rows)
-    _, labels = kmeans.index.search(rows, 1)
-    return np.asarray(labels, dtype=np.int64).reshape(-1)
-
-
-def _bootstrap_scores(
-    p: Floats, q: Floats, n_p: int, n_q: int, generator: np.random.Generator, resamples: int
-) -> Floats:
-    """Scores of histograms redrawn from the texts; drawing texts anew draws their clusters from a multinomial."""
-    p_draws = generator.multinomial(n_p, p, size=resamples) / n_p
-    q_draws = generator.multinomial(n_q, q, size=resamples) / n_q
-    return np.array([histogram_score(a, b)[0] for a, b in zip(p_draws, q_draws, strict=True)])
-
-
-def _library() -> types.ModuleType:
-    try:
-        import mauve  # noqa: F401
-    except ImportError as error:
-        raise errors.MissingPackageError(
-            "MAUVE needs the package mauve-text. Install it: pip install mauve-text==0.4.0 faiss-cpu==1.15.1"
-        ) from error
-    import sys
-
-    # The package shadows its own module with the function of the same name.
-    return sys.modules["mauve.compute_mauve"]
+    return Clustering(seed, p_labels, q_labels, p, q, curve, score, integral)

@@ -1,7 +1,7 @@
 """MAUVE from texts: openings continued by models, texts turned into features, features scored; each stage kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,21 @@ from engine.corpus.features import short_note, text_features_steps
 from engine.corpus.generation import Sampling, continue_texts_steps
 from engine.corpus.keeping import Content, Keeper, kept_steps
 from engine.corpus.mauve import Clustering, MauveResult
+from engine.corpus.mauve_halves import Halves
 from engine.corpus.reading import repeated_note
+from engine.corpus.statistics import Estimate
 from engine.corpus.store import Batch, RunStore
 from engine.model import LoadedModel
 from engine.steps import Progress, Steps
 from engine.tokens import TextTokenizer
 
-_CLUSTERING_ARRAYS = ("p_labels", "q_labels", "p_histogram", "q_histogram", "curve", "bootstrap_scores")
+_CLUSTERING_ARRAYS = ("p_labels", "q_labels", "p_histogram", "q_histogram", "curve")
+_BOOTSTRAP, _HALVES = "bootstrap_scores", "halves"
 STAGE = "mauve"
+BOOTSTRAP_NOTE = (
+    "This score was kept by an earlier version: its ± comes from a bootstrap, which is up to six times too large if "
+    "the sets are alike, and human against human was not measured. Score the same texts again for both."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +117,12 @@ def summary(run: MauveRun) -> dict[str, Any]:
                 "title": one.title,
                 "texts": len(one.texts),
                 "score": asdict(one.result.score),
-                "seed_spread": one.result.seed_spread,
-                "bootstrap_error": one.result.bootstrap_error,
+                "interval": list(one.result.interval),
+                "reference": None if one.result.reference is None else asdict(one.result.reference),
+                "mauve_star": asdict(one.result.mauve_star),
                 "frontier_integral": asdict(one.result.frontier_integral),
+                "seed_spread": one.result.seed_spread,
+                "splits": one.result.splits,
                 "buckets": one.result.buckets,
                 "seeds": [clustering.seed for clustering in one.result.clusterings],
                 "scores": [clustering.score for clustering in one.result.clusterings],
@@ -121,6 +131,22 @@ def summary(run: MauveRun) -> dict[str, Any]:
             for one in run.sets
         ],
     }
+
+
+def reference_text(summary: Mapping[str, Any]) -> str:
+    """What sets that are alike score in a run's summary, to follow what the score rests on; empty in older runs.
+
+    Examples
+    --------
+    >>> alike = {"score": {"value": 0.9612, "error": 0.0104}}
+    >>> reference_text({"sets": [{"reference": {"texts": [250, 250], "alike": alike}}]})
+    '; 250 human texts against 250 others score 0.961 ± 0.010'
+    """
+    found = summary["sets"][0].get("reference")
+    if not found:
+        return ""
+    (first, second), score = found["texts"], found["alike"]["score"]
+    return f"; {first:,} human texts against {second:,} others score {score['value']:.3f} ± {score['error']:.3f}"
 
 
 def contrasting_clusters(result: MauveResult, count: int = 4) -> npt.NDArray[np.int64]:
@@ -165,12 +191,12 @@ def _score_steps(
     p_features: npt.NDArray[np.float32], q_features: npt.NDArray[np.float32], seeds: int, data: dict[str, Any]
 ) -> Steps[Content]:
     chosen = tuple(mauve.DEFAULT_SEEDS[0] + number for number in range(seeds))
-    result = yield from mauve.mauve_score_steps(p_features, q_features, seeds=chosen)
-    arrays = {
-        name: np.stack([getattr(clustering, name) for clustering in result.clusterings]) for name in _CLUSTERING_ARRAYS
-    }
-    numbers = [[c.seed, c.score, c.frontier_integral] for c in result.clusterings]
-    return arrays, {**data, "clusterings": numbers}
+    clusterings, halves = yield from mauve.measured_steps(p_features, q_features, chosen)
+    arrays = {name: np.stack([getattr(clustering, name) for clustering in clusterings]) for name in _CLUSTERING_ARRAYS}
+    numbers = [[c.seed, c.score, c.frontier_integral] for c in clusterings]
+    sizes = {"texts_p": halves.texts_p, "texts_q": halves.texts_q, "texts_human": halves.texts_human}
+    kept = {"clusterings": numbers, _HALVES: {**sizes, "buckets": halves.buckets}}
+    return {**arrays, _HALVES: halves.table}, {**data, **kept}
 
 
 def _assembled(batches: Sequence[Batch]) -> MauveRun:
@@ -190,4 +216,13 @@ def _result(batch: Batch, texts_p: int) -> MauveResult:
         for number, (seed, score, integral) in enumerate(batch.data["clusterings"])
     )
     notes = (*mauve.size_notes(texts_p, len(batch.data["texts"])), *batch.data["notes"])
-    return mauve.joined(clusterings, notes)
+    if _HALVES not in batch.data:
+        return _with_bootstrap(mauve.joined(clusterings, (BOOTSTRAP_NOTE, *notes)), batch.arrays[_BOOTSTRAP])
+    return mauve.joined(clusterings, notes, Halves(batch.arrays[_HALVES], **batch.data[_HALVES]))
+
+
+def _with_bootstrap(result: MauveResult, scores: npt.NDArray[np.float64]) -> MauveResult:
+    """A result kept by an earlier version with its bootstrap `scores` (seeds, draws) as the part of the texts."""
+    parts = np.array([scores.std(axis=1, ddof=1).mean(), result.seed_error])
+    error = float(np.sqrt(np.nansum(parts**2)))  # a single seed has no spread
+    return replace(result, score=Estimate(result.score.value, error))

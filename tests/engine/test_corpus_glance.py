@@ -62,6 +62,17 @@ def test_each_measure_has_both_models_and_what_was_not_measured_is_none(runs: li
     assert rows["MAUVE"].base is None
 
 
+def test_a_mauve_score_says_what_sets_that_are_alike_score(runs: list[Run]) -> None:
+    pair = {"models": [["smollm2-135m", "float32"], ["smollm2-135m", "nf4"]]}
+    one = {"score": estimate(0.7), "reference": {"texts": [250, 240], "alike": {"score": estimate(0.96)}}}
+    kept = run("mauve", pair, {"texts": 500, "writing": "temperature 1", "sets": [one, one]})
+    row = next(row for row in glance.rows(BASE, CANDIDATE, [*runs, kept]) if row.measure == "MAUVE")
+    assert row.basis == "500 texts, temperature 1; 250 human texts against 240 others score 0.960 ± 0.100"
+    del one["reference"]
+    row = next(row for row in glance.rows(BASE, CANDIDATE, [*runs, kept]) if row.measure == "MAUVE")
+    assert row.basis == "500 texts, temperature 1"
+
+
 def test_runs_of_another_pair_do_not_count(runs: list[Run]) -> None:
     assert all(row.base is None for row in glance.rows(CANDIDATE, BASE, runs))
 

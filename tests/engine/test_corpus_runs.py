@@ -96,7 +96,37 @@ def test_mauve_of_two_given_sets(store: RunStore, load: running.Load) -> None:
     (one,) = result.sets
     assert done.summary["sets"][0]["score"]["value"] == one.result.score.value
     assert "Only 110 texts" in one.result.notes[0]
+    assert one.result.reference is not None
+    assert done.summary["sets"][0]["reference"]["alike"]["score"]["value"] == one.result.reference.alike.score.value
+    assert done.summary["sets"][0]["mauve_star"]["error"] == one.result.mauve_star.error
+    assert f"score {one.result.reference.alike.score.value:.3f} ±" in mauve_run.reference_text(done.summary)
     assert len(mauve_run.contrasting_clusters(one.result)) == 4
+
+
+def test_a_score_kept_with_a_bootstrap_opens_with_the_seeds_divided_and_says_so(store: RunStore) -> None:
+    human, other = texts(200)[:100], texts(200)[100:]
+    run = plans.plan_mauve(store, WANTED, human, other=other, seeds=4)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, (4, 100))
+    shares = np.stack([np.bincount(row, minlength=5) / 100 for row in labels])
+    arrays = {"p_labels": labels, "q_labels": labels, "p_histogram": shares, "q_histogram": shares}
+    arrays |= {"curve": np.zeros((4, 27, 2)), "bootstrap_scores": np.tile([0.8, 1.0], (4, 1))}
+    data = {"title": "Given set", "texts": other, "human": human, "notes": [], "features": "f", "writing": ""}
+    data["clusterings"] = [[seed, score, 0.1] for seed, score in enumerate((0.90, 0.94, 0.92, 0.96))]
+    store.save(run.id, mauve_run.STAGE, 0, arrays, data, 1.0)
+    result = running.reopen(store, run.id)
+    assert isinstance(result, MauveRun)
+    (one,) = result.sets
+    assert one.result.score.value == pytest.approx(0.93)
+    # spread of the texts .2 / sqrt(2); of the seeds sqrt(.002 / 3), over their number
+    assert one.result.score.error == pytest.approx((0.02 + 0.002 / 3 / 4) ** 0.5)
+    assert one.result.reference is None
+    assert one.result.mauve_star.value == 1.0
+    assert one.result.notes[0] == mauve_run.BOOTSTRAP_NOTE
+    shown = running.summary(result)
+    assert shown["sets"][0]["reference"] is None
+    assert mauve_run.reference_text(shown) == ""
+    assert mauve_run.reference_text({"sets": [{"score": {"value": 0.93, "error": 0.1}}]}) == ""
 
 
 def test_mauve_against_a_models_own_continuations(store: RunStore, load: running.Load) -> None:

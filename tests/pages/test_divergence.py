@@ -209,7 +209,12 @@ def test_mauve_shows_a_score_with_its_error_and_its_warning(run_page: OpenApp, f
     app = run_page("divergence", run=run.id)
     assert not app.exception
     assert "±" in metrics(app)["MAUVE: Given set"]
+    assert "±" in metrics(app)["Human against human"]
     assert any("Only 110 texts" in warning.value for warning in app.warning)
+    details = app.dataframe[0].value
+    assert details["set"].tolist() == ["Given set", "Given set, halves", "Human against human, halves"]
+    assert details["texts"].tolist() == ["110 and 110", "55 and 55", "55 and 55"]
+    assert details["MAUVE*"].str.contains("±").all()
 
 
 def test_few_texts_are_refused_before_anything_runs(run_page: OpenApp) -> None:

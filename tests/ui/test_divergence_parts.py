@@ -1,13 +1,15 @@
 """The divergence page's charts by value, its table of numbers, and its sentence about progress."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from engine.corpus import divergence, divergence_result, mauve, paired
+from engine.corpus import divergence, divergence_result, mauve, mauve_run, paired
 from engine.corpus.driving import Pace
 from engine.steps import Progress
 from tests.engine import fakes
-from ui.divergence import numbers, progress
+from ui.divergence import mauve_scores, numbers, progress
 from ui.figures import divergence as figures
 
 TEXTS = ["The goal of a correlation analysis is plain.", "A second text, with other words in it."]
@@ -21,7 +23,7 @@ def result() -> divergence_result.CorpusDivergence:
 @pytest.fixture(scope="module")
 def score() -> mauve.MauveResult:
     rng = np.random.default_rng(0)
-    return mauve.mauve_score(rng.normal(size=(110, 8)), rng.normal(0.3, 1, size=(110, 8)), seeds=(1, 2), resamples=3)
+    return mauve.mauve_score(rng.normal(size=(110, 8)), rng.normal(0.3, 1, size=(110, 8)), seeds=(1, 2), splits=2)
 
 
 def test_histograms_count_every_token_once(result: divergence_result.CorpusDivergence) -> None:
@@ -64,10 +66,38 @@ def test_the_curves_band_encloses_its_mean(score: mauve.MauveResult) -> None:
 
 
 def test_clusters_are_sorted_from_human_to_other(score: mauve.MauveResult) -> None:
-    human, other = figures.cluster_histogram(score, theme="light").data
+    human, other = figures.cluster_histogram(score, "Model <b>", theme="light").data
+    assert (human.name, other.name) == ("Human", "Model &lt;b&gt;")
     difference = np.array(other.y) - np.array(human.y)
     assert (np.diff(difference) >= 0).all()
     assert sum(human.y) == pytest.approx(1)
+
+
+def scored(*sets: tuple[str, mauve.MauveResult]) -> mauve_run.MauveRun:
+    return mauve_run.MauveRun((), tuple(mauve_run.MauveSet(title, (), result) for title, result in sets), "f", "")
+
+
+def test_beside_each_score_stands_human_against_human_once_if_it_is_the_same(score: mauve.MauveResult) -> None:
+    assert score.reference is not None
+    facts = mauve_scores.facts(scored(("A", score), ("B", score)))
+    assert [fact.label for fact in facts] == ["MAUVE: A", mauve_scores.HUMAN, "MAUVE: B"]
+    assert facts[1].shown == numbers.pair(score.reference.alike.score)
+    assert "55 and 55 texts" in facts[1].explanation
+    larger = dataclasses.replace(score, reference=dataclasses.replace(score.reference, texts=(54, 54)))
+    assert len(mauve_scores.facts(scored(("A", score), ("B", larger)))) == 4
+
+
+def test_the_details_name_the_set_of_every_measure(score: mauve.MauveResult) -> None:
+    table = mauve_scores.table(scored(("A", score), ("B", score))).set_index("set")
+    assert table.index.tolist() == ["A", "A, halves", "Human against human, halves", "B", "B, halves"]
+    assert table.loc["B", "MAUVE*"] == numbers.pair(score.mauve_star)
+    assert table.loc["A", "frontier integral"] == numbers.pair(score.frontier_integral)
+
+
+def test_a_score_kept_without_a_reference_is_shown_without_one(score: mauve.MauveResult) -> None:
+    old = dataclasses.replace(score, reference=None, splits=0)
+    assert [fact.label for fact in mauve_scores.facts(scored(("A", old)))] == ["MAUVE: A"]
+    assert mauve_scores.table(scored(("A", old)))["set"].tolist() == ["A"]
 
 
 def test_every_number_opens_to_tokens_of_the_corpus(result: divergence_result.CorpusDivergence) -> None:

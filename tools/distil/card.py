@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import registry
+from engine.corpus import mauve_run
 from engine.errors import UnknownModelError
 from tools.distil import goals
 from tools.distil.config import Recipe
@@ -111,6 +112,7 @@ def _mauve_rows(part: Figures) -> list[str]:
         return [_absent("MAUVE", part)]
     teacher, student = part["sets"]
     about = f"MAUVE of {part['texts']:,} WikiText-2 paragraphs ({part['writing']}; features of {part['features']})"
+    about += mauve_run.reference_text(part)
     return [_row(about, teacher["score"], student["score"])]
 
 

@@ -2,30 +2,22 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from engine import registry, sources
-from engine.corpus import mauve, mauve_run, plans, running
+from engine.corpus import mauve, plans
 from engine.corpus.generation import Sampling
 from engine.corpus.items import HellaSwagItem
-from engine.corpus.mauve_run import MauveRun, MauveSet
-from engine.corpus.store import Run
-from ui import exports, layout, messages, sidebar
+from engine.corpus.mauve_run import MauveRun
+from ui import layout, messages, sidebar
 from ui.cache import ModelChoice
-from ui.divergence import given, held, numbers, progress
-from ui.figures import base
-from ui.figures import divergence as figures
-from ui.layout import Fact
+from ui.divergence import given, held, mauve_scores, progress
 
 _SOURCES = {
     "continue": "Human texts, the models continue them",
     "endings": "HellaSwag: true endings and the models' own",
     "sets": "Two sets of texts",
 }
-_CLUSTERS = 6
-_TEXTS = 5
 
 
 def show(a: ModelChoice, b: ModelChoice) -> None:
@@ -43,7 +35,7 @@ def show(a: ModelChoice, b: ModelChoice) -> None:
         return
     result = held.result(run)
     if isinstance(result, MauveRun):
-        of_result(run, result)
+        mauve_scores.of_result(run, result)
 
 
 def choose_data(a: ModelChoice, b: ModelChoice) -> None:
@@ -177,90 +169,3 @@ def _whole(item: HellaSwagItem) -> str:
 
 def _writers(pair: tuple[ModelChoice, ModelChoice]) -> list[plans.ModelWanted]:
     return [held.wanted(choice) for choice in dict.fromkeys(pair)]
-
-
-def of_result(run: Run, result: MauveRun) -> None:
-    """Everything about a finished run."""
-    first = result.sets[0].result
-    about = f"Human texts, and texts of each other set, in {first.buckets} clusters."
-    texts = Fact("Texts", f"{first.texts_p:,} and {first.texts_q:,}", about)
-    layout.facts([*(fact for one in result.sets for fact in _facts(one)), texts])
-    wrote = f" Models wrote with {result.writing}." if result.writing else ""
-    st.caption(messages.plain(f"Features from {result.feature_title}.{wrote}"))
-    for note in dict.fromkeys(note for one in result.sets for note in one.result.notes):
-        st.warning(messages.plain(note), icon=":material/warning:")
-    shown = result.sets[0]
-    if len(result.sets) > 1:
-        titles = [one.title for one in result.sets]
-        chosen = st.segmented_control(
-            "Clusters of", titles, default=titles[0], required=True, key="mauve_set", persist_state="session"
-        )
-        shown = result.sets[titles.index(chosen)]
-    curve, clusters = st.columns(2, gap="medium")
-    with curve:
-        chart = figures.mauve_curves([(one.title, one.result) for one in result.sets], theme=layout.theme())
-        st.plotly_chart(chart, theme=None, key="mauve_curve", config=base.TOOLBAR, alt="MAUVE's divergence curve")
-        st.caption("The line is the mean over the k-means seeds, the band lies between the outermost seeds.")
-    with clusters:
-        chart = figures.cluster_histogram(shown.result, theme=layout.theme())
-        st.plotly_chart(chart, theme=None, key="mauve_clusters", config=base.TOOLBAR, alt="Texts in each cluster")
-    _contrasts(result, shown)
-    exports.menu(files(run, result))
-
-
-def _facts(one: MauveSet) -> list[Fact]:
-    result = one.result
-    return [
-        Fact(
-            f"MAUVE: {one.title}",
-            numbers.pair(result.score),
-            f"Mean over {len(result.clusterings)} k-means seeds; ± joins their spread ({result.seed_spread:.3f}) with "
-            f"a bootstrap over texts ({result.bootstrap_error:.3f}). 1: the two crowds are alike.",
-        ),
-        Fact(
-            "Frontier integral",
-            numbers.pair(result.frontier_integral),
-            "Divergence along the whole curve, 0 where the crowds are alike; ± is the spread over seeds.",
-        ),
-    ]
-
-
-def _contrasts(result: MauveRun, one: MauveSet) -> None:
-    """The clusters where the sets differ most, with texts of both."""
-    layout.section("Where they differ", "Clusters in which one set has many more texts than the other, with examples.")
-    first = one.result.clusterings[0]
-    found = mauve_run.contrasting_clusters(one.result, _CLUSTERS).tolist()
-    names = {c: f"{first.p_histogram[c]:.1%} human, {first.q_histogram[c]:.1%} other" for c in found}
-    cluster = st.selectbox("Cluster", found, format_func=names.__getitem__, key=f"cluster_{one.title}")
-    columns = st.columns(2, gap="medium")
-    sides = (("Human", result.human, first.p_labels), (one.title, one.texts, first.q_labels))
-    for column, (title, texts, labels) in zip(columns, sides, strict=True):
-        inside = np.flatnonzero(labels == cluster)[:_TEXTS].tolist()
-        with column:
-            frame = pd.DataFrame({"text": [texts[index] for index in inside]})
-            setting = {"text": st.column_config.TextColumn(f"{title}: {int((labels == cluster).sum()):,} texts")}
-            st.dataframe(frame, column_config=setting, hide_index=True, key=f"cluster_texts_{title}", row_height=70)
-
-
-def files(run: Run, result: MauveRun) -> list[exports.Export]:
-    """All texts with their clusters as JSON, and the summary."""
-    stem = f"mauve-{run.id}"
-
-    def texts() -> str:
-        sets = [
-            {
-                "title": one.title,
-                "texts": list(one.texts),
-                "clusters": one.result.clusterings[0].q_labels.tolist(),
-                "human_clusters": one.result.clusterings[0].p_labels.tolist(),
-            }
-            for one in result.sets
-        ]
-        return exports.json_text({"human": list(result.human), "sets": sets})
-
-    return [
-        exports.Export("Texts and clusters (JSON)", f"{stem}-texts.json", "application/json", texts),
-        exports.Export(
-            "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(running.described(run))
-        ),
-    ]

@@ -159,15 +159,15 @@ def mauve_curves(results: list[tuple[str, MauveResult]], *, theme: Theme) -> go.
     return figure.update_layout(showlegend=len(results) > 1, legend={"x": 0, "y": -0.2, "yanchor": "top"})
 
 
-def cluster_histogram(result: MauveResult, *, theme: Theme, marked: int | None = None) -> go.Figure:
-    """Share of human and model texts in each cluster of the first seed, sorted by their difference."""
+def cluster_histogram(result: MauveResult, other: str, *, theme: Theme, marked: int | None = None) -> go.Figure:
+    """Share of human texts and of the set named `other` in each cluster of the first seed, by their difference."""
     colours = palette(theme)
     first = result.clusterings[0]
     order = np.argsort(first.q_histogram - first.p_histogram, kind="stable")
     figure = go.Figure()
     for name, shares, colour in (
         ("Human", first.p_histogram, colours.muted),
-        ("Other set", first.q_histogram, colours.accent),
+        (base.token_label(other), first.q_histogram, colours.accent),
     ):
         figure.add_bar(
             x=[str(place + 1) for place in range(len(order))],
@@ -178,7 +178,7 @@ def cluster_histogram(result: MauveResult, *, theme: Theme, marked: int | None =
                 "color": colour,
                 "line": {"width": np.where(order == marked, 2, 0).tolist(), "color": colours.text},
             },
-            hovertemplate=f"Cluster %{{x}}: %{{y:.1%}} of {name.lower()}<extra></extra>",
+            hovertemplate="Cluster %{x}: %{y:.1%} of %{fullData.name}<extra></extra>",
         )
     base.styled(
         figure,
