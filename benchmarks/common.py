@@ -23,6 +23,7 @@ def machine() -> dict[str, Any]:
 
     return {
         "processor": _processor(),
+        "processor_flags": _processor_flags(),
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -70,11 +71,21 @@ def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
 
 
 def _processor() -> str:
+    return _cpuinfo("model name") or platform.processor() or "unknown"
+
+
+def _processor_flags() -> list[str]:
+    """The instruction sets that decide how fast, and in which precision, matrices are multiplied; Linux on x86 only."""
+    return sorted(flag for flag in _cpuinfo("flags").split() if flag.startswith(("avx", "amx", "fma", "f16c")))
+
+
+def _cpuinfo(field: str) -> str:
+    """The field's value for the first processor; empty where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")
 
 
 def peak_extra_bytes(run: Callable[[], object]) -> int:

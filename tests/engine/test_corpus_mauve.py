@@ -140,12 +140,14 @@ def test_the_reference_is_of_the_human_texts_whatever_the_other_set_is() -> None
     assert far.reference.other.score.value < 0.1 < far.reference.alike.score.value
 
 
-def test_an_interval_stays_within_0_and_1_and_is_wider_than_two_errors() -> None:
-    result = mauve.mauve_score(*gaussian_sets(), seeds=(1, 2), splits=3)
+def test_an_interval_stays_within_0_and_1_and_counts_two_splits_as_one_degree_of_freedom() -> None:
+    result = mauve.mauve_score(*gaussian_sets(), seeds=(1, 2), splits=6)
     for value, error in ((0.5, 0.1), (0.99, 0.1), (0.01, 0.1)):
         low, high = dataclasses.replace(result, score=Estimate(value, error)).interval
-        # 3.182: the 97.5 % point of t with 3 degrees of freedom
+        # 3.182: the 97.5 % point of t with 3 degrees of freedom, from a printed table
         assert (low, high) == pytest.approx((max(0, value - 0.3182), min(1, value + 0.3182)), abs=1e-4)
+    kept = dataclasses.replace(result, score=Estimate(0.5, 0.1), splits=0)
+    assert kept.interval == pytest.approx((0.5 - 0.196, 0.5 + 0.196), abs=1e-4)
 
 
 def test_a_score_is_counted_by_clustering_and_can_be_stopped_at_each() -> None:
