@@ -105,20 +105,20 @@ def test_halves_are_disjoint_and_hold_every_text_but_an_odd_one(monkeypatch: pyt
 
 @pytest.mark.parametrize("shift", [0.0, 1.6])
 def test_the_error_is_the_real_deviation_over_new_samples_for_equal_laws_and_others(shift: float) -> None:
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(1)
 
     def draw() -> tuple[np.ndarray, np.ndarray]:
         p, q = (rng.normal(size=(160, 24)) * np.linspace(3, 0.2, 24) + 1.5 for _ in range(2))
         q[:, :4] += shift
         return p, q
 
-    results = [mauve.mauve_score(*draw(), seeds=(1, 2, 3), splits=6) for _ in range(6)]
-    more = [score_alone(*draw(), seeds=(1, 2, 3)) for _ in range(34)]
+    results = [mauve.mauve_score(*draw(), seeds=(1, 2, 3), splits=4) for _ in range(12)]
+    more = [score_alone(*draw(), seeds=(1, 2, 3)) for _ in range(28)]
     real = np.std([*more, *(result.score.value for result in results)], ddof=1)
-    shown = np.mean([result.score.error for result in results])
+    shown = np.mean([result.score.error**2 for result in results]) ** 0.5
     assert real / 1.6 < shown < 1.6 * real
     held = [low <= np.mean(more) <= high for low, high in (result.interval for result in results)]
-    assert sum(held) >= 4
+    assert sum(held) >= 10
     alike = [result.reference.alike.score.value for result in results]
     near = [abs(result.score.value - one) < 0.05 for result, one in zip(results, alike, strict=True)]
     assert all(near) if shift == 0 else not any(near)
