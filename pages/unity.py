@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from engine import strip as strip_data
+from engine.corpus import statistics
 from engine.results import ModelComparison
 from ui import cache, composer, copy_link, exports, layout, linking, messages, sidebar, spans, strip, tables
 from ui.cache import ModelChoice
@@ -54,11 +55,19 @@ def swap() -> None:
 
 def summary(comparison: ModelComparison) -> None:
     facts = [
-        Fact("Pearson", number(comparison.pearson), "Correlation of the two log-probabilities over all tokens."),
+        *correlation(comparison),
         Fact("Spearman", number(comparison.spearman), "The same of their order: does A find hard what B finds hard?"),
         Fact("Compared", f"{comparison.n_predicted:,}", "Pieces of text that both models predict."),
-        Fact("B expects more", share(comparison.share_above), "Share of pieces above the line y = x."),
-        Fact("A expects more", share(comparison.share_below), "Share of pieces below the line y = x."),
+        Fact(
+            "B expects more",
+            share(comparison.share_above),
+            "Share of pieces above the line y = x; equal ones count on neither side.",
+        ),
+        Fact(
+            "A expects more",
+            share(comparison.share_below),
+            "Share of pieces below the line y = x; equal ones count on neither side.",
+        ),
     ]
     if comparison.same_top1 is not None and comparison.kl_ab is not None:
         known = np.isfinite(comparison.kl_ab)
@@ -73,6 +82,23 @@ def summary(comparison: ModelComparison) -> None:
         "Read with care: a larger model is not more confident on every token, and equal outputs do not mean equal "
         "mechanisms. Look at the tokens furthest from the line."
     )
+
+
+def correlation(comparison: ModelComparison) -> list[Fact]:
+    """Pearson's, and with two tokenizers also per character, since length alone correlates pieces of unequal length."""
+    says = "Correlation of the two log-probabilities over the pieces both predict"
+    if comparison.shared_vocabulary:
+        return [Fact("Pearson", number(comparison.pearson), f"{says}.")]
+    lengths = np.diff(comparison.spans, axis=1)[:, 0]
+    by_length = statistics.correlation_per_character(comparison.log_probs_a, comparison.log_probs_b, lengths)
+    return [
+        Fact(
+            "Pearson",
+            number(comparison.pearson),
+            f"{says}; with two tokenizers pieces differ in length, and length alone correlates them.",
+        ),
+        Fact("Per character", number(by_length), "Pearson's correlation with each divided by the piece's characters."),
+    ]
 
 
 @st.fragment

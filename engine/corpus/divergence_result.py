@@ -1,7 +1,8 @@
 """What comparing two models over a corpus gives: the statistics, and columns that lead to the tokens behind them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +29,15 @@ class CorpusDivergence:
     base, candidate : (n,) float64, log-probabilities in nats
     kl : (n,) float64, KL(base || candidate) in nats, or None
     same_top1 : (n,) float64 in [0, 1], as in `engine.results.ModelComparison`, or None
+    octets : (n,) int64, UTF-8 bytes of the characters that each is the first to cover
     statistics : the whole table where the vocabulary is shared, else None
     perplexity_base, perplexity_candidate : per token of each model; comparable only with one vocabulary
-    bits_per_byte_base, bits_per_byte_candidate : comparable always
+    bits_per_byte_base, bits_per_byte_candidate : over the same bytes for both models, from the first border on that
+        both have predicted up to; comparable across tokenizers
+    bits_per_byte_difference : candidate minus base, paired
     pearson, spearman : of both models' log-probabilities
+    pearson_per_character : of both models' log-probabilities over the length of the common span; NaN where the
+        vocabulary is shared
     tokens_base, tokens_candidate : tokens each model was asked for
     seconds_base, seconds_candidate : time in each model, its head included
     notes : sentences for people
@@ -48,13 +54,16 @@ class CorpusDivergence:
     candidate: Floats
     kl: Floats | None
     same_top1: Floats | None
+    octets: Ints
     statistics: DivergenceStatistics | None
     perplexity_base: Estimate
     perplexity_candidate: Estimate
     bits_per_byte_base: Estimate
     bits_per_byte_candidate: Estimate
+    bits_per_byte_difference: Estimate
     pearson: float
     spearman: float
+    pearson_per_character: float
     tokens_base: int
     tokens_candidate: int
     seconds_base: float
@@ -104,7 +113,6 @@ class _Side:
         self.title = ""
         self.log_probs: list[Floats] = []
         self.texts: list[Ints] = []
-        self.octets = 0
         self.seconds = 0.0
         self.tokens = 0
 
@@ -116,20 +124,30 @@ class _Side:
         self.seconds, self.tokens = self.seconds + seconds, self.tokens + len(scores)
         self.log_probs.append(scores.log_probs[counted])
         self.texts.append(np.full(counted.size, text_index))
-        if counted.size:
-            self.octets += len(scores.text[scores.spans[counted[0], 0] : scores.spans[counted[-1], 1]].encode())
 
     def perplexity(self) -> Estimate:
-        return statistics.scaled_exp(self._surprisal())
+        """Over this model's own tokens."""
+        return statistics.scaled_exp(statistics.mean(-np.concatenate(self.log_probs), np.concatenate(self.texts)))
 
-    def bits_per_byte(self) -> Estimate:
-        """Bits over bytes; the errors are the mean surprisal's, the bytes being what they are."""
-        surprisal = self._surprisal()
-        scale = len(np.concatenate(self.log_probs)) / self.octets / _LN_2
-        return Estimate(surprisal.value * scale, surprisal.error * scale, surprisal.error_by_text * scale)
 
-    def _surprisal(self) -> Estimate:
-        return statistics.mean(-np.concatenate(self.log_probs), np.concatenate(self.texts))
+def first_covered_bytes(text: str, spans: Ints, covered: int = 0) -> tuple[Ints, int]:
+    """UTF-8 bytes (k,) of the characters that each of `spans` (k, 2) is the first to cover, and where they end.
+
+    Characters before `covered` were counted already, as those are that a window's border cuts. Tokens that share a
+    character do not count it again.
+
+    Examples
+    --------
+    >>> first_covered_bytes("aé🙂", np.array([[0, 1], [1, 2], [2, 3], [2, 3]]))[0].tolist()
+    [1, 2, 4, 0]
+    """
+    if not len(spans):
+        return np.zeros(0, dtype=np.int64), covered
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    before = np.concatenate([[0], np.cumsum(1 + (codes > 0x7F) + (codes > 0x7FF) + (codes > 0xFFFF))]).astype(np.int64)
+    reached = np.maximum.accumulate(np.concatenate([[covered], spans[:, 1]]))
+    starts = np.minimum(np.maximum(spans[:, 0], reached[:-1]), reached[1:])
+    return before[reached[1:]] - before[starts], int(reached[-1])
 
 
 class Rows:
@@ -140,6 +158,7 @@ class Rows:
         self.sides = (_Side(), _Side())
         self.reason: str | None = None
         self.shared = True
+        self._covered: dict[int, int] = {}  # of each text: the character up to which bytes are counted
 
     def add(self, batch: Batch, texts: Sequence[str]) -> None:
         """Take in what counts of one piece."""
@@ -153,12 +172,22 @@ class Rows:
         self._extend("places", places)
         self._extend("base", comparison.log_probs_a[places])
         self._extend("candidate", comparison.log_probs_b[places])
+        self._extend("octets", self._octets(comparison, places, batch.data))
+        self._extend("characters", np.diff(comparison.spans[places], axis=1)[:, 0])
         if comparison.kl_ab is not None and comparison.same_top1 is not None:
             self._extend("kl", comparison.kl_ab[places])
             self._extend("same_top1", comparison.same_top1[places])
         self.shared, self.reason = comparison.shared_vocabulary, comparison.kl_undefined_reason
         for side, scores, spent in zip(self.sides, (comparison.a, comparison.b), batch.data["seconds"], strict=True):
             side.add(scores, first, text_index, spent)
+
+    def _octets(self, comparison: ModelComparison, places: Ints, data: Mapping[str, Any]) -> Ints:
+        """Bytes of each counted place, those of the text's pieces before left out."""
+        text_index, start = data["text_index"], data["start"]
+        covered = max(0, self._covered.get(text_index, 0) - start)
+        found, reached = first_covered_bytes(comparison.a.text, comparison.spans[places], covered)
+        self._covered[text_index] = start + reached
+        return found
 
     def _extend(self, name: str, values: npt.NDArray[np.generic]) -> None:
         self.columns.setdefault(name, []).append(values)
@@ -173,7 +202,7 @@ class Rows:
             table = statistics.divergence_statistics(
                 joined["base"], joined["candidate"], joined["kl"], joined["same_top1"], joined["texts"]
             )
-        pearson, spearman = comparing.correlations(joined["base"], joined["candidate"])
+        few = statistics.few_texts_note(np.unique(joined["texts"]).size)
         of_base, of_candidate = self.sides
         return CorpusDivergence(
             base_title=of_base.title,
@@ -187,16 +216,32 @@ class Rows:
             candidate=joined["candidate"],
             kl=joined.get("kl"),
             same_top1=joined.get("same_top1"),
+            octets=joined["octets"],
             statistics=table,
             perplexity_base=of_base.perplexity(),
             perplexity_candidate=of_candidate.perplexity(),
-            bits_per_byte_base=of_base.bits_per_byte(),
-            bits_per_byte_candidate=of_candidate.bits_per_byte(),
-            pearson=pearson,
-            spearman=spearman,
+            **_bits_per_byte(joined),
+            **_correlations(joined, self.shared),
             tokens_base=of_base.tokens,
             tokens_candidate=of_candidate.tokens,
             seconds_base=of_base.seconds,
             seconds_candidate=of_candidate.seconds,
-            notes=notes,
+            notes=(*notes, *([] if few is None else [few])),
         )
+
+
+def _bits_per_byte(joined: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Both models' bits over the same bytes, and their difference: what neither or only one predicts is left out."""
+    bits = {"base": -joined["base"] / _LN_2, "candidate": -joined["candidate"] / _LN_2}
+    bits["difference"] = bits["candidate"] - bits["base"]
+    return {
+        f"bits_per_byte_{name}": statistics.ratio(values, joined["octets"], joined["texts"])
+        for name, values in bits.items()
+    }
+
+
+def _correlations(joined: Mapping[str, npt.NDArray[Any]], shared: bool) -> dict[str, Any]:
+    base, candidate, characters = joined["base"], joined["candidate"], joined["characters"]
+    pearson, spearman = comparing.correlations(base, candidate)
+    by_length = float("nan") if shared else statistics.correlation_per_character(base, candidate, characters)
+    return {"pearson": pearson, "spearman": spearman, "pearson_per_character": by_length}

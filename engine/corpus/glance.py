@@ -1,16 +1,21 @@
 """Small against large at a glance: one row a measure, both models, each with its uncertainty, out of kept runs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from engine import export
-from engine.corpus import mauve_run
+from engine.corpus import mauve_run, statistics
 from engine.corpus.plans import ModelWanted, model_wanted
 from engine.corpus.statistics import Estimate
 from engine.corpus.store import Run
+
+ERRORS = (
+    "± is one standard error: over a corpus's texts (over its tokens if it is one text), and over questions for "
+    "HellaSwag."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,14 @@ class Row:
     basis: str
     """What it was measured on, for a person."""
     run_id: str | None
+    units: str = "tokens"
+    """What the errors take as independent where they are not by text."""
+
+    def error_over(self, estimate: Estimate | None) -> str:
+        """What the stated error of `estimate` takes as independent; empty where it has none."""
+        if estimate is None or not np.isfinite(estimate.standard_error):
+            return ""
+        return "texts" if estimate.by_text else self.units
 
 
 def rows(base: ModelWanted, candidate: ModelWanted, runs: Sequence[Run]) -> tuple[Row, ...]:
@@ -48,32 +61,33 @@ def _newest(runs: Sequence[Run], kind: str, pair: list[ModelWanted]) -> Run | No
 
 def _divergence_rows(run: Run | None) -> list[Row]:
     found = {} if run is None else run.summary
-    basis = "" if run is None else f"{found['tokens']:,} tokens"
     run_id = None if run is None else run.id
     table = found.get("statistics") or {}
-    kl = _estimate(table["kl"]) if table else None
-    zero = Estimate(0.0) if kl else None
+    kl = _by_text(table.get("kl"), table)
+    bits = [_by_text(found.get(f"bits_per_byte_{role}"), table) for role in ("base", "candidate")]
+    perplexity = [_by_text(found.get(f"perplexity_{role}"), table) for role in ("base", "candidate")]
+    texts = max((one.texts for one in perplexity if one is not None), default=0)
+    basis = "" if run is None else _basis(found["tokens"], texts)
+    better = "lower" if found.get("shared_vocabulary", True) else ""
+    about = found.get("kl_undefined_reason") or basis
     return [
-        Row(
-            "Perplexity",
-            "",
-            "lower" if found.get("shared_vocabulary", True) else "",
-            _estimate(found.get("perplexity_base")),
-            _estimate(found.get("perplexity_candidate")),
-            basis,
-            run_id,
-        ),
-        Row(
-            "Bits per byte",
-            "bits",
-            "lower",
-            _estimate(found.get("bits_per_byte_base")),
-            _estimate(found.get("bits_per_byte_candidate")),
-            basis,
-            run_id,
-        ),
-        Row("KL to the base", "nats", "lower", zero, kl, found.get("kl_undefined_reason") or basis, run_id),
+        Row("Perplexity", "", better, perplexity[0], perplexity[1], basis, run_id),
+        Row("Bits per byte", "bits", "lower", bits[0], bits[1], basis, run_id),
+        Row("KL to the base", "nats", "lower", Estimate(0.0) if kl else None, kl, about, run_id),
     ]
+
+
+def _by_text(kept: dict[str, Any] | None, table: dict[str, Any]) -> Estimate | None:
+    """A kept estimate; in runs of earlier versions the number of texts is only in the table."""
+    found = _estimate(kept)
+    return found if found is None or found.texts else replace(found, texts=table.get("texts", 0))
+
+
+def _basis(tokens: int, texts: int) -> str:
+    """What a corpus was; of one text, or of a number not known, it says so."""
+    if texts == 1:
+        return f"{tokens:,} tokens of one text, taken as independent"
+    return f"{tokens:,} tokens of {texts:,} texts" if texts else f"{tokens:,} tokens"
 
 
 def _hellaswag_rows(run: Run | None) -> list[Row]:
@@ -88,6 +102,7 @@ def _hellaswag_rows(run: Run | None) -> list[Row]:
             _estimate(models[-1][convention]) if models else None,
             basis,
             None if run is None else run.id,
+            "questions",
         )
         for convention in ("acc", "acc_norm")
     ]
@@ -98,7 +113,7 @@ def _mauve_row(run: Run | None) -> Row:
         return Row("MAUVE", "", "higher", None, None, "", None)
     scores = [_estimate(one["score"]) for one in run.summary["sets"]]
     basis = f"{run.summary['texts']:,} texts, {run.summary['writing']}{mauve_run.reference_text(run.summary)}"
-    return Row("MAUVE", "", "higher", scores[0], scores[-1], basis, run.id)
+    return Row("MAUVE", "", "higher", scores[0], scores[-1], basis, run.id, "texts")
 
 
 def _cost_rows(run: Run | None) -> list[Row]:
@@ -125,29 +140,50 @@ def _rate(tokens: int, seconds: float) -> Estimate | None:
 def _estimate(value: dict[str, Any] | None) -> Estimate | None:
     if value is None or value["value"] is None:
         return None
-    return Estimate(**{name: np.nan if number is None else number for name, number in value.items()})
+    known = [field.name for field in fields(Estimate) if field.name in value]
+    read: dict[str, Any] = {name: np.nan if value[name] is None else value[name] for name in known}
+    return Estimate(**read)
+
+
+def few_texts_note(table: Sequence[Row]) -> str | None:
+    """A sentence on errors over fewer texts than they need; None where there are enough or nothing was measured."""
+    found = [one.texts for row in table for one in (row.base, row.candidate) if one is not None and one.texts]
+    return statistics.few_texts_note(min(found)) if found else None
 
 
 def to_json(table: Sequence[Row]) -> list[dict[str, Any]]:
-    """The table as JSON-ready rows."""
-    ready: list[dict[str, Any]] = export.json_ready([asdict(row) for row in table])
+    """The table as JSON-ready rows; `error` is the one stated beside a value, `error_over` what it rests on."""
+    ready: list[dict[str, Any]] = export.json_ready([_row_json(row) for row in table])
     return ready
 
 
+def _row_json(row: Row) -> dict[str, Any]:
+    named = ("measure", "unit", "better", "basis", "run_id")
+    sides = {role: _stated(row, getattr(row, role)) for role in ("base", "candidate")}
+    return {**{name: getattr(row, name) for name in named}, **sides}
+
+
+def _stated(row: Row, estimate: Estimate | None) -> dict[str, Any] | None:
+    """A value, its error and interval."""
+    if estimate is None:
+        return None
+    low, high = estimate.interval()
+    over, error = row.error_over(estimate), estimate.standard_error
+    return {"value": estimate.value, "error": error, "error_over": over, "low": low, "high": high}
+
+
 def to_csv(table: Sequence[Row]) -> str:
-    """The table with a column a number."""
+    """The table with a column for each number; errors as in `to_json`, ends of the 95 % intervals last."""
     blank = Estimate(float("nan"))
-    return export.csv_text(
-        {
-            "measure": [row.measure for row in table],
-            "unit": [row.unit for row in table],
-            "base": [(row.base or blank).value for row in table],
-            "base_error": [(row.base or blank).error for row in table],
-            "candidate": [(row.candidate or blank).value for row in table],
-            "candidate_error": [(row.candidate or blank).error for row in table],
-            "basis": [row.basis for row in table],
-        }
-    )
+    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in table] for name in ("measure", "unit")}
+    ends: dict[str, list[float]] = {}
+    for role in ("base", "candidate"):
+        estimates = [getattr(row, role) or blank for row in table]
+        columns |= {role: [one.value for one in estimates], f"{role}_error": [one.standard_error for one in estimates]}
+        ends |= {f"{role}_low": [one.interval()[0] for one in estimates]}
+        ends |= {f"{role}_high": [one.interval()[1] for one in estimates]}
+    over = [row.error_over(row.base) or row.error_over(row.candidate) for row in table]
+    return export.csv_text({**columns, "basis": [row.basis for row in table], "error_over": over, **ends})
 
 
 def to_markdown(table: Sequence[Row], base: str, candidate: str) -> str:
@@ -156,11 +192,12 @@ def to_markdown(table: Sequence[Row], base: str, candidate: str) -> str:
     for row in table:
         unit = f" ({row.unit})" if row.unit else ""
         lines.append(f"| {row.measure}{unit} | {_written(row.base)} | {_written(row.candidate)} | {row.basis} |")
-    return "\n".join(lines) + "\n"
+    notes = [ERRORS, few_texts_note(table)]
+    return "\n".join([*lines, *(f"\n{note}" for note in notes if note)]) + "\n"
 
 
 def _written(estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
-    error = f" ± {estimate.error:.2g}" if np.isfinite(estimate.error) else ""
+    error = f" ± {estimate.standard_error:.2g}" if np.isfinite(estimate.standard_error) else ""
     return f"{estimate.value:.4g}{error}"

@@ -96,8 +96,10 @@ def described(run: Run) -> dict[str, Any]:
 
 
 def _divergence_summary(result: CorpusDivergence) -> dict[str, Any]:
-    named = ("shared_vocabulary", "kl_undefined_reason", "pearson", "spearman", "tokens_base", "tokens_candidate")
-    estimates = ("perplexity_base", "perplexity_candidate", "bits_per_byte_base", "bits_per_byte_candidate")
+    correlations = ("pearson", "spearman", "pearson_per_character")
+    named = ("shared_vocabulary", "kl_undefined_reason", *correlations, "tokens_base", "tokens_candidate")
+    bits = ("bits_per_byte_base", "bits_per_byte_candidate", "bits_per_byte_difference")
+    estimates = ("perplexity_base", "perplexity_candidate", *bits)
     return {
         "base": result.base_title,
         "candidate": result.candidate_title,

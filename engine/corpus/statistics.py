@@ -8,39 +8,62 @@ really follows. Arrays are over predicted tokens, in nats. Known differences fro
 - Every token of the corpus is predicted once, in rolling windows. llama.cpp scores the second half of each chunk.
 - Deviations are taken from the mean, not as a difference of sums of squares, and errors are given from two values on
   (llama.cpp prints 0 below ten).
-- Beside llama.cpp's errors, which take tokens as independent, stand errors that take only texts as independent.
+- The unit is the text: tokens of one text are not independent, so the error to trust takes only texts as independent
+  and its interval has G - 1 degrees of freedom (A. C. Cameron and D. L. Miller, "A Practitioner's Guide to
+  Cluster-Robust Inference", Journal of Human Resources 2015). llama.cpp's errors, over tokens, are kept beside it to
+  compare with published ones.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from engine.corpus.estimates import SOUND_TEXTS, Estimate, few_texts_note, mean, ratio, share
+from engine.corpus.resampling import Draws
+
+__all__ = [
+    "DELTA_FRACTIONS",
+    "KL_FRACTIONS",
+    "SOUND_TEXTS",
+    "DivergenceStatistics",
+    "Estimate",
+    "Floats",
+    "Ints",
+    "Percentile",
+    "PerplexityStatistics",
+    "correlation_per_character",
+    "divergence_statistics",
+    "few_texts_note",
+    "mean",
+    "percentiles",
+    "perplexity_statistics",
+    "ratio",
+    "root_mean_square",
+    "scaled_exp",
+    "share",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 KL_FRACTIONS = (1.0, 0.999, 0.99, 0.95, 0.90, 0.50, 0.10, 0.05, 0.01, 0.001, 0.0)
-"""Percentiles of llama.cpp's table, largest first; 1 and 0 are the maximum and the minimum."""
+"""Percentiles of llama.cpp's table of KL, largest first; 1 and 0 are the maximum and the minimum."""
+DELTA_FRACTIONS = (1.0, 0.999, 0.99, 0.95, 0.90, 0.75, 0.50, 0.25, 0.10, 0.05, 0.01, 0.001, 0.0)
+"""Those of its table of delta-p."""
 
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number and its standard error, in the same unit. The error is NaN where one value gives none.
-
-    `error_by_text` takes texts, not tokens, as independent: the honest one where texts differ. NaN for one text.
-    """
-
-    value: float
-    error: float = float("nan")
-    error_by_text: float = float("nan")
+_NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
 class Percentile:
-    """The value below which `fraction` of the tokens lie."""
+    """The value below which `fraction` of the tokens lie, and its 95 % interval, NaN where there is none."""
 
     fraction: float
     value: float
+    low: float = _NAN
+    high: float = _NAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +81,7 @@ class PerplexityStatistics:
 
 @dataclass(frozen=True, slots=True)
 class DivergenceStatistics:
-    """METHODS section 4's whole table for two models that share a vocabulary; `delta_p` is candidate minus base."""
+    """The whole table for two models that share a vocabulary; `delta_p` is candidate minus base."""
 
     tokens: int
     texts: int
@@ -71,66 +94,47 @@ class DivergenceStatistics:
     same_top1: Estimate
 
 
-def mean(values: npt.ArrayLike, groups: Ints | None = None) -> Estimate:
-    """Mean of `values` (n,), its standard error, and its standard error with whole groups resampled.
-
-    Parameters
-    ----------
-    values
-        Any unit; no NaN.
-    groups
-        Group (text) of each value, any labels. The grouped error is the linearised error of a ratio of sums.
-
-    Examples
-    --------
-    >>> estimate = mean([1.0, 2.0, 3.0, 4.0])
-    >>> estimate.value, round(estimate.error, 4)
-    (2.5, 0.6455)
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if values.size == 0:
-        return Estimate(float("nan"))
-    centre = float(values.mean())
-    error = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")
-    return Estimate(centre, error, _grouped_error(values - centre, groups))
-
-
-def _grouped_error(residuals: Floats, groups: Ints | None) -> float:
-    """Standard error of a mean whose residuals are independent only between groups."""
-    if groups is None:
-        return float("nan")
-    _, index = np.unique(groups, return_inverse=True)
-    sums = np.bincount(index, weights=residuals)
-    if sums.size < 2:
-        return float("nan")
-    return float(np.sqrt((sums**2).sum() * sums.size / (sums.size - 1)) / residuals.size)
-
-
-def share(flags: npt.ArrayLike, groups: Ints | None = None) -> Estimate:
-    """Share of true `flags` (n,) with the binomial error sqrt(p (1 - p) / (n - 1)).
-
-    Examples
-    --------
-    >>> share([True, True, False, True]).value
-    0.75
-    """
-    return mean(np.asarray(flags, dtype=np.float64), groups)
-
-
-def percentiles(values: Floats, fractions: tuple[float, ...] = KL_FRACTIONS) -> tuple[Percentile, ...]:
-    """Percentiles of `values` (n,) by linear interpolation between order statistics."""
-    found = np.quantile(values, fractions) if values.size else np.full(len(fractions), np.nan)
-    return tuple(Percentile(fraction, float(value)) for fraction, value in zip(fractions, found, strict=True))
+def percentiles(
+    values: Floats, fractions: tuple[float, ...] = KL_FRACTIONS, draws: Draws | None = None
+) -> tuple[Percentile, ...]:
+    """Percentiles of `values` (n,) by linear interpolation between order statistics, with intervals from `draws`."""
+    found = np.quantile(values, fractions) if values.size else np.full(len(fractions), _NAN)
+    ends = ((_NAN, _NAN),) * len(fractions) if draws is None else draws.quantile_intervals(values, fractions)
+    return tuple(
+        Percentile(fraction, float(value), low, high)
+        for fraction, value, (low, high) in zip(fractions, found, ends, strict=True)
+    )
 
 
 def scaled_exp(log_estimate: Estimate) -> Estimate:
-    """Exponential of an estimate: errors to first order, as llama.cpp carries them."""
+    """Exponential of an estimate: errors to first order, as llama.cpp carries them; the interval's ends exactly."""
     value = float(np.exp(log_estimate.value))
-    return Estimate(value, value * log_estimate.error, value * log_estimate.error_by_text)
+    low, high = (float(np.exp(end)) for end in log_estimate.interval())
+    return replace(
+        log_estimate,
+        value=value,
+        error=value * log_estimate.error,
+        error_by_text=value * log_estimate.error_by_text,
+        low=low,
+        high=high,
+    )
 
 
-def perplexity_statistics(base: Floats, candidate: Floats, groups: Ints | None = None) -> PerplexityStatistics:
+def _redrawn(estimate: Estimate, draws: Draws | None, drawn: Callable[[Draws], Floats]) -> Estimate:
+    """`estimate` with the interval of its values in `draws`, where there are texts enough to draw from."""
+    if draws is None or not len(draws.counts):
+        return estimate
+    low, high = draws.interval(drawn(draws))
+    return replace(estimate, low=low, high=high)
+
+
+def perplexity_statistics(
+    base: Floats, candidate: Floats, groups: Ints | None = None, draws: Draws | None = None
+) -> PerplexityStatistics:
     """Perplexities of both models from their log-probabilities (n,) of the same tokens.
+
+    With `draws` the ratio's and the difference's intervals come from drawing texts again, both models' tokens of a
+    text together.
 
     Examples
     --------
@@ -141,16 +145,15 @@ def perplexity_statistics(base: Floats, candidate: Floats, groups: Ints | None =
     perplexity_base, perplexity_candidate = scaled_exp(mean(-base, groups)), scaled_exp(mean(-candidate, groups))
     ln_ratio = mean(base - candidate, groups)
     # exp(mean) is smooth, so the difference's error follows from the residuals weighted by each perplexity.
-    weighted = perplexity_base.value * base - perplexity_candidate.value * candidate
-    spread = mean(weighted, groups)
-    difference = Estimate(perplexity_candidate.value - perplexity_base.value, spread.error, spread.error_by_text)
+    weighted = mean(perplexity_base.value * base - perplexity_candidate.value * candidate, groups)
+    difference = replace(weighted, value=perplexity_candidate.value - perplexity_base.value)
     return PerplexityStatistics(
         perplexity_base,
         perplexity_candidate,
         _correlation(base, candidate),
         ln_ratio,
-        scaled_exp(ln_ratio),
-        difference,
+        _redrawn(scaled_exp(ln_ratio), draws, lambda drawn: np.exp(drawn.means(base - candidate))),
+        _redrawn(difference, draws, lambda drawn: np.exp(-drawn.means(candidate)) - np.exp(-drawn.means(base))),
     )
 
 
@@ -161,19 +164,32 @@ def _correlation(a: Floats, b: Floats) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def root_mean_square(values: Floats, groups: Ints | None = None) -> Estimate:
+def correlation_per_character(base: Floats, candidate: Floats, characters: npt.ArrayLike) -> float:
+    """Pearson's correlation of two models' log-probabilities (n,), each divided by the length (n,) of its piece.
+
+    Pieces that two tokenizers share differ in length, and a long piece is improbable under both: of the plain sums
+    much of the correlation is length.
+    """
+    lengths = np.asarray(characters, dtype=np.float64)
+    known = np.isfinite(base) & np.isfinite(candidate) & (lengths > 0)
+    return _correlation(base[known] / lengths[known], candidate[known] / lengths[known])
+
+
+def root_mean_square(values: Floats, groups: Ints | None = None, draws: Draws | None = None) -> Estimate:
     """Root of the mean square of `values` (n,), errors to first order; no error where the root is 0."""
     square = mean(values**2, groups)
     root = float(np.sqrt(square.value))
     if not root:
         return Estimate(root)
-    return Estimate(root, 0.5 / root * square.error, 0.5 / root * square.error_by_text)
+    scale = 0.5 / root
+    of_root = replace(square, value=root, error=scale * square.error, error_by_text=scale * square.error_by_text)
+    return _redrawn(of_root, draws, lambda drawn: np.sqrt(drawn.means(values**2)))
 
 
 def divergence_statistics(
     base: Floats, candidate: Floats, kl: Floats, same_top1: npt.ArrayLike, texts: Ints
 ) -> DivergenceStatistics:
-    """Everything METHODS section 4 lists, from per-token arrays (n,).
+    """The whole table, from per-token arrays (n,).
 
     Parameters
     ----------
@@ -186,15 +202,15 @@ def divergence_statistics(
     texts
         Which text each token is of.
     """
-    delta_p = np.exp(candidate) - np.exp(base)
+    delta_p, draws = np.exp(candidate) - np.exp(base), Draws.of(texts)
     return DivergenceStatistics(
         tokens=base.size,
-        texts=int(np.unique(texts).size),
-        perplexity=perplexity_statistics(base, candidate, texts),
+        texts=len(draws.sizes),
+        perplexity=perplexity_statistics(base, candidate, texts, draws),
         kl=mean(kl, texts),
-        kl_percentiles=percentiles(kl),
+        kl_percentiles=percentiles(kl, KL_FRACTIONS, draws),
         delta_p=mean(delta_p, texts),
-        delta_p_percentiles=percentiles(delta_p),
-        delta_p_rms=root_mean_square(delta_p, texts),
+        delta_p_percentiles=percentiles(delta_p, DELTA_FRACTIONS, draws),
+        delta_p_rms=root_mean_square(delta_p, texts, draws),
         same_top1=share(same_top1, texts),
     )

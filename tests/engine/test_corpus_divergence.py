@@ -10,6 +10,7 @@ from engine.comparing import compare_models
 from engine.corpus import comparison_record, divergence, divergence_result
 from engine.errors import InputError, ParameterError
 from engine.model import LoadedModel
+from engine.scoring import score_text
 from tests.engine import fakes
 from tests.engine.keepers import MemoryKeeper
 
@@ -71,8 +72,82 @@ def test_different_vocabularies_compare_in_bits_per_byte_and_say_why_there_is_no
     assert result.kl is None
     assert result.statistics is None
     assert "different vocabularies" in str(result.kl_undefined_reason)
+    # Both from the end of "the" on, the first border that both have predicted up to: 14 bytes, 10 tokens of the second.
+    assert result.octets.sum() == 14
     assert result.bits_per_byte_base.value == pytest.approx(np.log2(257))
+    assert result.bits_per_byte_candidate.value == pytest.approx(10 * np.log2(259) / 14)
+    assert result.bits_per_byte_difference.value == pytest.approx(10 * np.log2(259) / 14 - np.log2(257))
     assert result.tokens_base > result.tokens_candidate
+
+
+def test_the_same_model_under_two_tokenizers_has_the_bytes_both_predict() -> None:
+    """Each text's unpredicted first piece has one byte under one tokenizer and many under the other."""
+    word = "abcdefgh"
+    merges = tuple((word[:n], word[n]) for n in range(1, 8))
+    base = fakes.uniform_model()
+    candidate = fakes.uniform_model(264, tokenizer=fakes.byte_tokenizer(merges))
+    texts = ["abcdefgh x y", "abcd xx", "abcdef xyz yyy"]
+    result = divergence.corpus_divergence(base, candidate, texts)
+    left = sum(len(text) - len(text.split(" ")[0]) for text in texts)
+    assert result.octets.sum() == left
+    assert result.bits_per_byte_base.value == pytest.approx(np.log2(257))
+    assert result.bits_per_byte_candidate.value == pytest.approx(np.log2(264))  # beyond the first word both have bytes
+
+
+EMOJI = "🎉👩🏽‍🚀𝔘𝔫é" * 12
+
+
+@pytest.mark.parametrize(("window", "stride"), [(16, 1), (16, 3), (64, 32)])
+def test_windows_change_neither_bits_nor_bytes_where_they_cut_characters(window: int, stride: int) -> None:
+    models = [fakes.random_model(seed, context_length=2048) for seed in (1, 2)]
+    whole = divergence.corpus_divergence(*models, [EMOJI, "short 🙂 one"])
+    parts = divergence.corpus_divergence(*models, [EMOJI, "short 🙂 one"], window=window, stride=stride)
+    assert parts.pieces.max() > whole.pieces.max()
+    assert parts.octets.sum() == whole.octets.sum()
+    for name in ("bits_per_byte_base", "bits_per_byte_candidate", "bits_per_byte_difference"):
+        assert getattr(parts, name).value == pytest.approx(getattr(whole, name).value, rel=1e-5)
+        assert getattr(parts, name).error_by_text == pytest.approx(getattr(whole, name).error_by_text, rel=1e-5)
+
+
+@pytest.mark.parametrize("text", [EMOJI, "Ünïcode 🙂 too.", "plain text"])
+def test_bits_per_byte_are_those_of_the_scored_text(text: str) -> None:
+    model = fakes.random_model(3, context_length=2048)
+    result = divergence.corpus_divergence(model, model, [text])
+    assert result.bits_per_byte_base.value == pytest.approx(score_text(model, text).bits_per_byte)
+
+
+def test_the_error_of_bits_per_byte_goes_by_bytes() -> None:
+    """Texts of one, two, three and four bytes to a token: bits per token differ little, bytes a lot."""
+    merges = (("a", "b"), ("c", "d"), ("cd", "e"), ("f", "g"), ("h", "i"), ("fg", "hi"))
+    model = fakes.uniform_model(263, tokenizer=fakes.byte_tokenizer(merges))
+    texts = ["x" * 30, "ab" * 20, "cde" * 25, "fghi" * 10]
+    result = divergence.corpus_divergence(model, model, texts)
+    octets = np.array([29, 38, 72, 36])  # each text without its first token
+    bits = np.log2(263) * octets / [1, 2, 3, 4]
+    ratio = bits.sum() / octets.sum()
+    error = np.sqrt(4 / 3 * ((bits - ratio * octets) ** 2).sum()) / octets.sum()
+    assert result.bits_per_byte_base.value == pytest.approx(ratio)
+    assert result.bits_per_byte_base.error_by_text == pytest.approx(error)
+    assert result.bits_per_byte_difference.error_by_text == 0.0
+
+
+def test_few_texts_are_noted_and_twenty_are_not() -> None:
+    model = fakes.uniform_model()
+    assert "Only 3 texts" in divergence.corpus_divergence(model, model, TEXTS).notes[0]
+    assert divergence.corpus_divergence(model, model, [f"text {n}" for n in range(20)]).notes == ()
+
+
+def test_correlation_per_character_is_given_with_two_tokenizers_only() -> None:
+    base = fakes.random_model(1)
+    other = fakes.random_model(2, 259, tokenizer=fakes.byte_tokenizer((("t", "h"), ("th", "e"))))
+    text = "the other theatre of the north"
+    result = divergence.corpus_divergence(base, other, [text])
+    comparison = compare_models(base, other, text)
+    lengths = np.diff(comparison.spans, axis=1)[1:, 0]
+    a, b = comparison.log_probs_a[1:] / lengths, comparison.log_probs_b[1:] / lengths
+    assert result.pearson_per_character == pytest.approx(np.corrcoef(a, b)[0, 1])
+    assert result.pearson_per_character != pytest.approx(result.pearson, abs=0.01)
+    assert np.isnan(divergence.corpus_divergence(base, base, [text]).pearson_per_character)
 
 
 def test_percentiles_open_to_the_tokens_they_speak_of() -> None:

@@ -14,6 +14,7 @@ from engine import strip as strip_data
 from engine.corpus import divergence, divergence_result, plans, running
 from engine.corpus.divergence_result import CorpusDivergence
 from engine.corpus.reading import FORMS, Form
+from engine.corpus.statistics import DivergenceStatistics, Estimate
 from engine.corpus.store import Run
 from engine.results import ModelComparison
 from ui import cache, exports, layout, messages, strip
@@ -91,9 +92,14 @@ def of_result(run: Run, result: CorpusDivergence) -> None:
     st.caption(messages.plain(f"{result.candidate_title} (candidate) against {result.base_title} (base)"))
     facts(result)
     for note in result.notes:
-        st.info(messages.plain(note), icon=":material/content_copy:")
+        st.warning(messages.plain(note), icon=":material/warning:")
     if result.kl_undefined_reason is not None:
         st.info(messages.plain(result.kl_undefined_reason), icon=":material/difference:")
+    if np.unique(result.texts).size > 1:
+        st.caption(
+            "Each text is read by itself, from nothing. The same words parted into paragraphs have a higher perplexity "
+            "than as one text, which is how most published figures read them."
+        )
     opened(run, result)
     exports.menu(files(run, result))
 
@@ -105,26 +111,55 @@ def facts(result: CorpusDivergence) -> None:
         Fact(
             "Bits per byte",
             f"{result.bits_per_byte_base.value:.3f} → {result.bits_per_byte_candidate.value:.3f}",
-            "Base, then candidate: bits each needs for a byte of the corpus. Comparable across tokenizers.",
+            "Base, then candidate: bits each needs for a byte of the corpus, over the same bytes, so that models with "
+            f"other tokenizers can be compared. Difference {numbers.pair(result.bits_per_byte_difference)}. "
+            + numbers.rests_on(result.bits_per_byte_difference),
         ),
     ]
     if table is None:
         shown.append(Fact("KL", "not defined", str(result.kl_undefined_reason)))
-        shown.append(Fact("Pearson", f"{result.pearson:.4f}", "Correlation over the finest common spans of text."))
+        shown += _correlation_facts(result)
     else:
-        shown = [
-            Fact("Mean KL", numbers.pair(table.kl), "Nats lost per token when the candidate stands in for the base."),
-            Fact("Perplexity ratio", numbers.pair(table.perplexity.ratio), "Candidate over base; 1 is no loss."),
-            Fact(
-                "Same first guess",
-                numbers.pair(table.same_top1, percent=True),
-                "Both put the same token first; ties count in part.",
-            ),
-            Fact("RMS Δp", numbers.pair(table.delta_p_rms, percent=True), "Typical change of the token's probability."),
-            *shown,
-        ]
+        shown = [*_table_facts(table), *shown]
     shown.append(Fact("Tokens", f"{len(result):,}", "Tokens (or common spans) that both models predict."))
     layout.facts(shown)
+
+
+def _table_facts(table: DivergenceStatistics) -> list[Fact]:
+    """The four headline numbers, each with the error over texts."""
+
+    def fact(label: str, estimate: Estimate, says: str, *, percent: bool = False) -> Fact:
+        about = f"{says} {numbers.rests_on(estimate, percent=percent)}".rstrip()
+        return Fact(label, numbers.pair(estimate, percent=percent), about)
+
+    return [
+        fact("Mean KL", table.kl, "Nats lost per token when the candidate stands in for the base."),
+        fact("Perplexity ratio", table.perplexity.ratio, "Candidate over base; 1 is no loss."),
+        fact("Same first guess", table.same_top1, "Both put the same token first; ties count in part.", percent=True),
+        fact(
+            "RMS Δp",
+            table.delta_p_rms,
+            "Root mean square of the change of the token's probability; a few tokens make most of it.",
+            percent=True,
+        ),
+    ]
+
+
+def _correlation_facts(result: CorpusDivergence) -> list[Fact]:
+    """With two tokenizers: of the finest common spans as they are, and per character."""
+    return [
+        Fact(
+            "Pearson",
+            f"{result.pearson:.4f}",
+            "Correlation of the log-probabilities of the finest common spans of text. Spans differ in length, and "
+            "length alone correlates them.",
+        ),
+        Fact(
+            "Pearson per character",
+            f"{result.pearson_per_character:.4f}",
+            "The same with each log-probability divided by the span's characters.",
+        ),
+    ]
 
 
 def opened(run: Run, result: CorpusDivergence) -> None:
@@ -135,13 +170,30 @@ def opened(run: Run, result: CorpusDivergence) -> None:
         layout.section("Every number", "Select a line: the tokens behind it open below.")
         frame, key = _numbers_frame(listed), f"numbers_{run.id}"
         number = listed[choosing.chosen_row(frame, _NUMBER_COLUMNS, key, 474, default=_first(listed))]
-        st.caption(
-            "± takes tokens as independent, as llama.cpp does; by text takes only texts as independent. KL sums the "
-            "whole vocabulary in float32."
-        )
+        st.caption(how_sure(result))
     with right:
         _charts(result, number)
     behind(run, result, number)
+
+
+def how_sure(result: CorpusDivergence) -> str:
+    """What the columns of errors mean, and how much less the tokens tell than independent ones would."""
+    texts = np.unique(result.texts).size
+    said = "KL sums the whole vocabulary in float32. ± by token takes tokens as independent, as llama.cpp prints it: "
+    if texts < 2:
+        return f"{said}too small, and with one text there is nothing better."
+    said += (
+        f"for comparison with published figures. Trust ± by text: it takes only the {texts:,} texts as independent, "
+        "and the 95 % interval goes with it (Student's t; for the ratio, the difference of perplexities, RMS Δp and "
+        "percentiles whole texts are drawn again)."
+    )
+    kl = None if result.statistics is None else result.statistics.kl
+    if kl is not None and kl.design_effect > 1:
+        said += (
+            f" Mean KL: design effect {kl.design_effect:.1f}, so {len(result):,} tokens tell as much as "
+            f"{kl.effective_tokens:,.0f} independent ones."
+        )
+    return said
 
 
 def behind(run: Run, result: CorpusDivergence, number: numbers.Number) -> None:
@@ -181,10 +233,11 @@ def _first(listed: list[numbers.Number]) -> int:
 
 
 _NUMBER_COLUMNS: dict[str, Any] = {
-    "number": st.column_config.TextColumn("Number", width=205),
-    "value": st.column_config.TextColumn("Value", width=78),
-    "error": st.column_config.TextColumn("±", width=70),
-    "by_text": st.column_config.TextColumn("± by text", width=74),
+    "number": st.column_config.TextColumn("Number", width=180),
+    "value": st.column_config.TextColumn("Value", width=72),
+    "by_text": st.column_config.TextColumn("± by text", width=74, help="Standard error with texts as the unit"),
+    "interval": st.column_config.TextColumn("95 % interval", width=120, help="Over texts"),
+    "by_token": st.column_config.TextColumn("± by token", width=78, help="As llama.cpp prints it; too small"),
 }
 _TOKEN_COLUMNS: dict[str, Any] = {
     "before": st.column_config.TextColumn("Before", width="medium"),
@@ -202,8 +255,9 @@ def _numbers_frame(listed: list[numbers.Number]) -> pd.DataFrame:
         {
             "number": [number.label for number in listed],
             "value": [number.value for number in listed],
-            "error": [number.error for number in listed],
             "by_text": [number.by_text for number in listed],
+            "interval": [number.interval for number in listed],
+            "by_token": [number.by_token for number in listed],
         }
     )
 
@@ -272,8 +326,10 @@ def files(run: Run, result: CorpusDivergence) -> list[exports.Export]:
 
 def _markdown(result: CorpusDivergence) -> str:
     head = f"{result.candidate_title} against {result.base_title}\n\n"
-    head += "| number | value | ± | ± by text |\n|---|---|---|---|\n"
-    return head + "".join(f"| {n.label} | {n.value} | {n.error} | {n.by_text} |\n" for n in numbers.lines(result))
+    head += "| number | value | ± by text | 95 % interval | ± by token |\n|---|---|---|---|---|\n"
+    rows = (f"| {n.label} | {n.value} | {n.by_text} | {n.interval} | {n.by_token} |\n" for n in numbers.lines(result))
+    notes = [how_sure(result), *result.notes]
+    return head + "".join(rows) + "".join(f"\n{note}\n" for note in notes)
 
 
 def _csv(result: CorpusDivergence) -> str:

@@ -41,6 +41,10 @@ def show(a: ModelChoice, b: ModelChoice) -> None:
         height="content",
         key="glance_table",
     )
+    st.caption(glance.ERRORS)
+    few = glance.few_texts_note(table)
+    if few is not None:
+        st.warning(few, icon=":material/warning:")
     missing = _missing(table)
     if missing:
         st.caption(f"Not measured for this pair yet: {', '.join(missing)}. Run it in its view above.")

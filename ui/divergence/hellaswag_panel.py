@@ -13,7 +13,7 @@ from engine import export
 from engine.corpus import hub_items, paired, plans, running
 from engine.corpus.hellaswag import CONVENTIONS, Convention, HellaSwagResult
 from engine.corpus.items import HellaSwagItem
-from engine.corpus.paired import PairedOutcome
+from engine.corpus.paired import Flip, PairedOutcome
 from engine.corpus.running import HellaSwagRun
 from engine.corpus.store import Run
 from ui import cache, exports, layout, messages
@@ -31,9 +31,16 @@ _CONVENTION_TITLES: dict[Convention, str] = {
 _CONVENTION_SAYS: dict[Convention, str] = {
     "acc": "acc: the ending with the largest sum of log-probabilities is chosen; short endings have it easier.",
     "acc_norm": "acc_norm: the sum is divided by the ending's characters, as published leaderboards do.",
-    "acc_bytes": "by byte: the sum is divided by the ending's UTF-8 bytes, fair to every script.",
+    "acc_bytes": "by byte: the sum is divided by the ending's UTF-8 bytes, however its characters are counted.",
 }
-_WHICH = ("All items", "Only the base right", "Only the candidate right", "Both right", "Both wrong")
+_WHICH = (
+    "All items",
+    "Only the base right",
+    "Only the candidate right",
+    "Both right",
+    "Both wrong",
+    "Both wrong, by other endings",
+)
 
 
 def show(a: ModelChoice, b: ModelChoice) -> None:
@@ -154,23 +161,54 @@ def _pair(result: HellaSwagRun, convention: Convention) -> None:
         chart = figures.paired_outcomes(outcome, ("base", "candidate"), theme=layout.theme())
         st.plotly_chart(chart, theme=None, key="paired", config=base.TOOLBAR, alt="Items by which model is right")
     with facts:
-        low, high = outcome.interval
         st.metric(
             "Candidate minus base",
             f"{100 * outcome.difference:+.1f} points",
-            help="Difference of the accuracies. Its 95 % interval resamples the items in pairs.",
+            help="Difference of the accuracies on the same questions.",
         )
-        st.caption(f"95 % interval {100 * low:+.1f} to {100 * high:+.1f} points (paired bootstrap over items).")
-        st.caption(
-            f"McNemar's exact test: p = {outcome.p_value:.3g}, from {outcome.only_a + outcome.only_b:,} items on which "
-            "only one of the two is right."
+        for sentence in sentences(outcome):
+            st.caption(sentence)
+
+
+def sentences(outcome: PairedOutcome) -> list[str]:
+    """How sure the difference is, what flipped, and what McNemar's test does and does not say."""
+    low, high = outcome.interval
+    differing = outcome.only_a + outcome.only_b
+    said = [f"95 % interval {100 * low:+.1f} to {100 * high:+.1f} points (Tango's score interval for pairs)."]
+    if not differing:
+        unseen = paired.largest_share_unseen(outcome.items)
+        said.append(
+            f"No question differs; with {outcome.items:,} questions up to {_percent(unseen)} of all such questions "
+            "could (95 %)."
         )
+    flips = [("Right to wrong", outcome.harmful), ("wrong to right", outcome.beneficial)]
+    if outcome.churn is not None:
+        flips.append(("wrong to another wrong ending", outcome.churn))
+    said.append(f"{'; '.join(_flip(name, flip) for name, flip in flips)} (95 % intervals by Wilson).")
+    said.append(
+        f"McNemar's exact test: p = {outcome.p_value:.3g}, from {differing:,} "
+        f"question{'' if differing == 1 else 's'} that only one of the two has right. "
+        "A large p does not show that they are equal; the interval says how far apart they may be."
+    )
+    return said
+
+
+def _flip(name: str, flip: Flip) -> str:
+    low, high = flip.interval
+    return f"{name} {flip.count:,} ({_percent(flip.share)}, {_percent(low).removesuffix(' %')} to {_percent(high)})"
+
+
+def _percent(share: float) -> str:
+    """A share in percent, to a tenth below ten."""
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def outcome_of(result: HellaSwagRun, convention: Convention) -> PairedOutcome:
     """The two models on the same items."""
     a, b = result.results
-    return paired.compare_outcomes(a.right(convention), b.right(convention))
+    return paired.compare_outcomes(
+        a.right(convention), b.right(convention), choices_a=a.choices(convention), choices_b=b.choices(convention)
+    )
 
 
 def _items(run: Run, result: HellaSwagRun, convention: Convention) -> None:
@@ -179,7 +217,8 @@ def _items(run: Run, result: HellaSwagRun, convention: Convention) -> None:
     which = _WHICH[0]
     if len(rights) == 2:
         which = st.selectbox("Show", _WHICH, key="which_items", label_visibility="collapsed")
-    chosen = np.flatnonzero(_filter(rights, which))
+    choices = [one.choices(convention) for one in result.results]
+    chosen = np.flatnonzero(_filter(rights, choices, which))
     if not chosen.size:
         layout.empty_state("No such item", "Choose another group above.")
         return
@@ -188,7 +227,9 @@ def _items(run: Run, result: HellaSwagRun, convention: Convention) -> None:
     _item(result, int(chosen[row]), convention)
 
 
-def _filter(rights: Sequence[npt.NDArray[np.bool_]], which: str) -> npt.NDArray[np.bool_]:
+def _filter(
+    rights: Sequence[npt.NDArray[np.bool_]], choices: Sequence[npt.NDArray[np.int64]], which: str
+) -> npt.NDArray[np.bool_]:
     if which == _WHICH[0] or len(rights) < 2:
         return np.ones(len(rights[0]), dtype=bool)
     a, b = rights
@@ -197,6 +238,7 @@ def _filter(rights: Sequence[npt.NDArray[np.bool_]], which: str) -> npt.NDArray[
         _WHICH[2]: b & ~a,
         _WHICH[3]: a & b,
         _WHICH[4]: ~a & ~b,
+        _WHICH[5]: ~a & ~b & (choices[0] != choices[1]),
     }
     return groups[which]
 

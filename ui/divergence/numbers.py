@@ -16,13 +16,18 @@ LARGEST_CHANGE = "tokens of the largest change"
 
 @dataclass(frozen=True)
 class Number:
-    """One line of the table. `opens` gives token indices; `mark` says where it lies on the chart 'kl' or 'delta'."""
+    """One line of the table. `opens` gives token indices; `mark` says where it lies on the chart 'kl' or 'delta'.
+
+    `by_text` is the error to trust and `interval` the 95 % one that goes with it; `by_token` takes tokens as
+    independent, as llama.cpp does.
+    """
 
     group: str
     label: str
     value: str
-    error: str
     by_text: str
+    interval: str
+    by_token: str
     opens: Callable[[], Ints]
     about: str
     mark: tuple[str, float] | None = None
@@ -51,7 +56,7 @@ def lines(result: CorpusDivergence) -> list[Number]:
             "Same first guess",
             table.same_top1,
             lambda: differ[np.argsort(-kl[differ], kind="stable")][:MOST_TOKENS],
-            "tokens where the first guesses differ, largest KL first",
+            "tokens where the first guesses differ or are tied, largest KL first",
             percent=True,
         ),
         _line(
@@ -98,15 +103,29 @@ def _perplexity_lines(result: CorpusDivergence) -> list[Number]:
             worst(result.candidate),
             SURPRISING,
         ),
-        Number(
+        _line(
             "Perplexity",
-            "Correlation of log-probabilities",
-            f"{result.pearson:.4f}",
-            "",
-            "",
-            lambda: largest(np.abs(result.candidate - result.base)),
-            "tokens furthest from the line",
+            "Bits per byte, difference",
+            result.bits_per_byte_difference,
+            worst(result.candidate - result.base),
+            "tokens that the candidate lost most on",
         ),
+        *_correlation_lines(result),
+    ]
+
+
+def _correlation_lines(result: CorpusDivergence) -> list[Number]:
+    """Of log-probabilities; with two tokenizers also per character, since length alone correlates common spans."""
+    found = {"Correlation of log-probabilities": result.pearson}
+    if not result.shared_vocabulary:
+        found["Correlation per character"] = result.pearson_per_character
+
+    def furthest() -> Ints:
+        return largest(np.abs(result.candidate - result.base))
+
+    return [
+        Number("Perplexity", label, f"{value:.4f}", "", "", "", furthest, "tokens furthest from the line")
+        for label, value in found.items()
     ]
 
 
@@ -133,19 +152,23 @@ def _line(
     percent: bool = False,
 ) -> Number:
     value = written(estimate.value, percent=percent)
-    error = written(estimate.error, percent=percent, digits=2)
     by_text = written(estimate.error_by_text, percent=percent, digits=2)
-    return Number(group, label, value, error, by_text, opens, about, mark)
+    by_token = written(estimate.error, percent=percent, digits=2)
+    ends = interval(*estimate.interval(), percent=percent) if estimate.by_text else ""
+    return Number(group, label, value, by_text, ends, by_token, opens, about, mark)
 
 
 def _percentile(group: str, name: str, result: CorpusDivergence, values: Floats, item: Percentile) -> Number:
     named = {1.0: "Maximum", 0.5: "Median", 0.0: "Minimum"}
     label = f"{named.get(item.fraction, f'{item.fraction:.1%}')} {name}"
-    shown = written(item.value, percent=name == "Δp")
+    percent = name == "Δp"
+    shown, ends = written(item.value, percent=percent), interval(item.low, item.high, percent=percent)
     mark = ("kl" if name == "KL" else "delta", item.value)
-    return Number(
-        group, label, shown, "", "", lambda: result.near(values, item.fraction), "tokens around this percentile", mark
-    )
+
+    def opens() -> Ints:
+        return result.near(values, item.fraction)
+
+    return Number(group, label, shown, "", ends, "", opens, "tokens around this percentile", mark)
 
 
 def written(value: float, *, percent: bool = False, digits: int = 4) -> str:
@@ -161,14 +184,41 @@ def written(value: float, *, percent: bool = False, digits: int = 4) -> str:
     return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
 
 
-def pair(estimate: Estimate, *, percent: bool = False) -> str:
-    """A value with its error, to two digits of the error.
+def interval(low: float, high: float, *, percent: bool = False) -> str:
+    """Both ends of an interval; empty where there is none.
 
-    >>> pair(Estimate(0.29581, 0.01114)), pair(Estimate(0.66532, 0.0212), percent=True), pair(Estimate(3.0))
-    ('0.296 ± 0.011', '66.5 ± 2.1 %', '3')
+    >>> interval(0.22513, 0.36649), interval(-0.0312, 0.004, percent=True), interval(float("nan"), 1.0)
+    ('0.225 to 0.366', '-3.12 to 0.40 %', '')
+    """
+    if not np.isfinite(low) or not np.isfinite(high):
+        return ""
+    ends = [written(end, percent=percent, digits=3) for end in (low, high)]
+    return f"{ends[0].removesuffix(' %')} to {ends[1]}"
+
+
+def rests_on(estimate: Estimate, *, percent: bool = False) -> str:
+    """What a stated error rests on, as a sentence; empty without one.
+
+    >>> rests_on(Estimate(0.3, 0.01, 0.03, texts=8))
+    'Over 8 texts; 95 % interval 0.229 to 0.371.'
+    """
+    ends = interval(*estimate.interval(), percent=percent)
+    if not ends:
+        return ""
+    if estimate.by_text:
+        over = f"Over {estimate.texts:,} texts" if estimate.texts else "Over texts"
+        return f"{over}; 95 % interval {ends}."
+    return "The corpus is one text: ± takes its tokens as independent, which is too small."
+
+
+def pair(estimate: Estimate, *, percent: bool = False) -> str:
+    """A value with its error, to two digits of the error: over texts from two texts on.
+
+    >>> pair(Estimate(0.29581, 0.01114, 0.0301)), pair(Estimate(0.66532, 0.0212), percent=True), pair(Estimate(3.0))
+    ('0.296 ± 0.030', '66.5 ± 2.1 %', '3')
     """
     scale, unit = (100.0, " %") if percent else (1.0, "")
-    value, error = estimate.value * scale, estimate.error * scale
+    value, error = estimate.value * scale, estimate.standard_error * scale
     if not np.isfinite(value):
         return "none"
     if not np.isfinite(error) or error <= 0:

@@ -119,9 +119,11 @@ def _side_by_side(chosen: list[Run]) -> pd.DataFrame:
 def _flat(value: Any, prefix: str = "") -> dict[str, float]:
     """Numbers of a nested summary under dotted names; errors and lists of percentiles are left out."""
     found: dict[str, float] = {}
+    if isinstance(value, dict) and "value" in value:
+        value = {"value": value["value"]}  # an estimate: only the number, not what its error rests on
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, item in pairs:
-        if str(name) in {"error", "error_by_text", "kl_percentiles", "delta_p_percentiles", "scores", "seeds"}:
+        if str(name) in {"kl_percentiles", "delta_p_percentiles", "scores", "seeds"}:
             continue
         place = prefix if name == "value" else f"{prefix} {name}".strip()
         if isinstance(item, int | float) and not isinstance(item, bool):

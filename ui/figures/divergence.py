@@ -75,14 +75,17 @@ def _titled(figure: go.Figure, theme: Theme, title: str, x_title: str) -> go.Fig
 
 
 def paired_outcomes(outcome: PairedOutcome, names: tuple[str, str], *, theme: Theme) -> go.Figure:
-    """One bar of all items: both right, only one model right, both wrong."""
+    """One bar of all items: both right, only one model right, both wrong, by the same ending or by another."""
     colours = palette(theme)
-    parts = (
+    changed = 0 if outcome.churn is None else outcome.churn.count
+    parts = [
         ("Both right", outcome.both_right, colours.accent),
         (f"Only {names[0]}", outcome.only_a, colours.model_a),
         (f"Only {names[1]}", outcome.only_b, colours.model_b),
-        ("Both wrong", outcome.both_wrong, colours.border),
-    )
+        ("Both wrong", outcome.both_wrong - changed, colours.border),
+    ]
+    if outcome.churn is not None:
+        parts[-1:] = [("Both wrong alike", parts[-1][1], colours.border), ("Wrong otherwise", changed, colours.muted)]
     figure = go.Figure()
     for name, count, colour in parts:
         figure.add_bar(
