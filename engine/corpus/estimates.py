@@ -1,6 +1,6 @@
 """A number with its standard errors: over tokens, as tools print it, and over texts, the one to trust."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,8 @@ class Estimate:
     error_by_text : standard error with only texts taken as independent: the one to trust. NaN for one text
     texts : number of texts, 0 where unknown or where texts are not the unit
     tokens : number of tokens (or questions), 0 where unknown
-    low, high : ends of the 95 % interval where it is not value plus and minus t times the error: of exponentials, and
-        of what whole texts were drawn again for
+    low, high : ends of the 95 % interval where it is not value plus and minus t times the error: of shares, of
+        exponentials, and of what whole texts were drawn again for
     """
 
     value: float
@@ -155,9 +155,32 @@ def _spread(residuals: Floats) -> float:
 def share(flags: npt.ArrayLike, groups: Ints | None = None) -> Estimate:
     """Mean of `flags` (n,) in [0, 1]; of true and false the error is the binomial sqrt(p (1 - p) / (n - 1)).
 
+    The interval is Wilson's for as many independent flags as would have this error, with Student's t for the normal
+    quantile: it stays within 0 and 1, and flags that are all alike do not make it a point (then all n count).
+
     Examples
     --------
     >>> share([True, True, False, True]).value
     0.75
+    >>> [round(end, 3) for end in share([True] * 100, np.arange(100) // 10).interval()]
+    [0.951, 1.0]
     """
-    return mean(np.asarray(flags, dtype=np.float64), groups)
+    found = mean(np.asarray(flags, dtype=np.float64), groups)
+    if not np.isfinite(found.standard_error):
+        return found
+    varied = found.standard_error > 0
+    units = found.value * (1 - found.value) / found.standard_error**2 if varied else found.tokens
+    reach = _student(CONFIDENCE, found.texts if found.by_text else found.tokens)
+    low, high = wilson_ends(found.value, units, reach)
+    return replace(found, low=low, high=high)
+
+
+def wilson_ends(value: float, units: float, reach: float) -> tuple[float, float]:
+    """Shares that a share `value` of so many independent units is within `reach` standard errors of."""
+    if not units:
+        return _NAN, _NAN
+    middle = value + reach**2 / (2 * units)
+    half = reach * float(np.sqrt(value * (1 - value) / units + (reach / (2 * units)) ** 2))
+    whole = 1 + reach**2 / units
+    # At 0 and 1 the two terms are equal but for rounding.
+    return (middle - half) / whole if value > 0 else 0.0, (middle + half) / whole if value < 1 else 1.0

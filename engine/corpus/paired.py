@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from engine.corpus.estimates import wilson_ends
+
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Interval = tuple[float, float]
@@ -171,12 +173,7 @@ def wilson_interval(count: int, items: int, confidence: float = CONFIDENCE) -> I
     """
     if not items:
         return (float("nan"), float("nan"))
-    z, share = _normal(1 - (1 - confidence) / 2), count / items
-    middle = share + z**2 / (2 * items)
-    half = z * math.sqrt(share * (1 - share) / items + (z / (2 * items)) ** 2)
-    whole = 1 + z**2 / items
-    # At the ends the two terms are equal but for rounding.
-    return (0.0 if not count else (middle - half) / whole), (1.0 if count == items else (middle + half) / whole)
+    return wilson_ends(count / items, items, _normal(1 - (1 - confidence) / 2))
 
 
 def largest_share_unseen(items: int, confidence: float = CONFIDENCE) -> float:

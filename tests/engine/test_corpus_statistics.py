@@ -176,6 +176,30 @@ def test_few_texts_are_warned_of(texts: int, said: str | None) -> None:
     assert (note is None) if said is None else (said in str(note))
 
 
+def test_tokens_that_are_all_alike_do_not_make_a_share_certain() -> None:
+    texts = np.repeat(np.arange(8), 62)
+    low, high = statistics.share(np.ones(496), texts).interval()
+    assert (low, high) == (pytest.approx(1 / (1 + stats.t.ppf(0.975, 7) ** 2 / 496)), 1.0)
+    assert statistics.share(np.zeros(496), texts).interval() == pytest.approx((0.0, 1 - low))
+
+
+def test_the_interval_of_a_share_is_wilsons_for_independent_flags() -> None:
+    flags = np.arange(20_000) % 5 == 0
+    wilson = stats.binomtest(4_000, 20_000).proportion_ci(method="wilson")
+    assert statistics.share(flags).interval() == pytest.approx((wilson.low, wilson.high), abs=1e-6)
+
+
+@pytest.mark.parametrize("texts", [8, 20])
+def test_intervals_of_shares_cover_where_texts_differ(texts: int) -> None:
+    rng, hits = np.random.default_rng(texts), 0
+    for _ in range(800):
+        owner = np.repeat(np.arange(texts), rng.integers(20, 60, texts))
+        low, high = statistics.share(rng.random(len(owner)) < rng.beta(19, 1, texts)[owner], owner).interval()
+        assert 0 <= low < high <= 1
+        hits += low < 0.95 < high
+    assert 0.9 <= hits / 800 <= 0.98
+
+
 # Texts drawn again.
 
 

@@ -144,7 +144,8 @@ def _facts(result: HellaSwagRun, convention: Convention) -> list[Fact]:
         Fact(
             f"{role}: {one.model_title}",
             numbers.pair(one.accuracy(convention), percent=True),
-            f"Share of {len(one):,} items answered right, with its standard error; chance is 25 %.",
+            f"Share of {len(one):,} items answered right, with its standard error; 95 % interval "
+            f"{numbers.interval(*one.accuracy(convention).interval(), percent=True)}. Chance is 25 %.",
         )
         for role, one in zip(("Base", "Candidate"), result.results, strict=False)
     ]

@@ -188,12 +188,13 @@ def interval(low: float, high: float, *, percent: bool = False) -> str:
     """Both ends of an interval; empty where there is none.
 
     >>> interval(0.22513, 0.36649), interval(-0.0312, 0.004, percent=True), interval(float("nan"), 1.0)
-    ('0.225 to 0.366', '-3.12 to 0.40 %', '')
+    ('0.225 to 0.366', '-3.1 to 0.4 %', '')
     """
     if not np.isfinite(low) or not np.isfinite(high):
         return ""
-    ends = [written(end, percent=percent, digits=3) for end in (low, high)]
-    return f"{ends[0].removesuffix(' %')} to {ends[1]}"
+    if percent:
+        return f"{100 * low:.1f} to {100 * high:.1f} %"
+    return f"{written(low, digits=3)} to {written(high, digits=3)}"
 
 
 def rests_on(estimate: Estimate, *, percent: bool = False) -> str:
