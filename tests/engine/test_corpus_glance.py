@@ -1,10 +1,12 @@
 """The table of a pair out of its runs, the hub's data set where there is no hub, and the commands."""
 
+import csv
 import io
 import json
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from engine import cli
 from engine.corpus import glance, hub_items
@@ -82,6 +84,40 @@ def test_the_table_goes_out_in_three_forms(runs: list[Run]) -> None:
     assert "| KL to the base (nats) | 0 | 0.2 ± 0.1 | 1,000 tokens |" in glance.to_markdown(table, "A", "B")
     assert '"""KL to the base""","""nats""",0.0,,0.2,0.1' in glance.to_csv(table)
     assert json.loads(json.dumps(glance.to_json(table)))[2]["candidate"]["value"] == 0.2
+
+
+def by_text(value: float, **more: object) -> dict[str, object]:
+    return {"value": value, "error": 0.1, "error_by_text": 0.3, **more}
+
+
+def test_a_stated_error_is_over_texts_in_every_form(runs: list[Run]) -> None:
+    runs[0].summary["statistics"] = {"kl": by_text(0.2, texts=8, tokens=1000, low=None, high=None), "texts": 8}
+    table = glance.rows(BASE, CANDIDATE, runs)
+    said = glance.to_markdown(table, "A", "B")
+    assert "| KL to the base (nats) | 0 | 0.2 ± 0.3 | 1,000 tokens of 8 texts |" in said
+    assert "Only 8 texts" in said
+    kl = next(row for row in csv.DictReader(io.StringIO(glance.to_csv(table))) if "KL" in row["measure"])
+    reach = stats.t.ppf(0.975, 7) * 0.3
+    assert (float(kl["candidate_error"]), json.loads(kl["error_over"])) == (0.3, "texts")
+    assert [float(kl["candidate_low"]), float(kl["candidate_high"])] == pytest.approx([0.2 - reach, 0.2 + reach])
+    candidate = glance.to_json(table)[2]["candidate"]
+    assert (candidate["error"], candidate["error_over"]) == (0.3, "texts")
+    assert glance.to_json(table)[3]["candidate"]["error_over"] == "questions"
+
+
+def test_summaries_of_earlier_and_later_versions_still_open(runs: list[Run]) -> None:
+    runs[0].summary["statistics"] = {"kl": by_text(0.2, something_new=[1, 2]), "texts": 5}
+    rows = {row.measure: row for row in glance.rows(BASE, CANDIDATE, runs)}
+    assert rows["KL to the base"].candidate == glance.Estimate(0.2, 0.1, 0.3, texts=5)
+    assert rows["HellaSwag, acc"].base.value == 0.3
+
+
+def test_one_text_is_said_to_have_errors_over_tokens(runs: list[Run]) -> None:
+    runs[0].summary["statistics"]["texts"] = 1
+    table = glance.rows(BASE, CANDIDATE, runs)
+    assert table[2].basis == "1,000 tokens of one text, taken as independent"
+    assert table[2].error_over(table[2].candidate) == "tokens"
+    assert "one text" in str(glance.few_texts_note(table))
 
 
 def test_without_a_hub_the_data_set_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

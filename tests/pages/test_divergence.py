@@ -63,6 +63,10 @@ def test_the_first_view_is_a_finished_example_with_a_token_open(run_page: OpenAp
     assert metrics(app)["Same first guess"] == "100 %"
     numbers, tokens = app.dataframe[0].value, app.dataframe[1].value
     assert "99.0% KL" in numbers["number"].tolist()
+    assert numbers.columns.tolist() == ["number", "value", "by_text", "interval", "by_token"]
+    assert any("Only 8 texts" in warning.value for warning in app.warning)
+    assert any("Trust ± by text" in caption.value for caption in app.caption)
+    assert any("parted into paragraphs have a higher perplexity" in caption.value for caption in app.caption)
     assert len(tokens) == 12
     (strip,) = strips(app)
     assert strip["kind"] == "comparison"
@@ -78,6 +82,7 @@ def test_a_link_to_a_run_opens_its_view_and_its_models(run_page: OpenApp, finish
     assert app.session_state["view"] == "hellaswag"
     assert app.session_state["candidate_precision"] == "nf4"
     assert any("McNemar" in caption.value for caption in app.caption)
+    assert any("No question differs; with 5 questions" in caption.value for caption in app.caption)
     assert len(app.dataframe[0].value) == 5
 
 
@@ -231,6 +236,8 @@ def test_the_table_at_a_glance_has_what_was_measured(run_page: OpenApp, finished
     table = app.dataframe[0].value.set_index("measure")
     assert table.loc["KL to the base (nats)", "candidate"] == "0"
     assert table.loc["MAUVE", "base"] == "not measured"
+    assert table.loc["Perplexity", "basis"].endswith("tokens of 8 texts")
+    assert any("Only 8 texts" in warning.value for warning in app.warning)
     assert any("HellaSwag, MAUVE" in caption.value for caption in app.caption)
 
 

@@ -46,6 +46,7 @@ def test_default_is_the_embedded_model_against_its_own_four_bits(run_page: OpenA
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics["Pearson"] == "0.500"
     assert metrics["B expects more"] == "40%"
+    assert "Per character" not in metrics
     assert "Mean KL(A‖B)" in metrics
     assert any("not more confident on every token" in caption.value for caption in app.caption)
 
@@ -55,6 +56,8 @@ def test_different_vocabularies_give_the_reason_instead_of_kl(run_page: OpenApp,
     assert not app.exception
     assert compared[0][1] == ModelChoice("scratch-gpt2", "float32")
     assert "Mean KL(A‖B)" not in {metric.label for metric in app.metric}
+    assert "Per character" in {metric.label for metric in app.metric}
+    assert "length alone correlates" in next(metric.help for metric in app.metric if metric.label == "Pearson")
     divergence = charts(app)["How far apart the predictions are"]
     assert not divergence["data"]
     assert divergence["layout"]["annotations"][0]["text"] == "The vocabularies differ."

@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from engine import export
 from engine.corpus import divergence, divergence_result, mauve, mauve_run, paired
 from engine.corpus.driving import Pace
 from engine.steps import Progress
 from tests.engine import fakes
-from ui.divergence import mauve_scores, numbers, progress
+from ui.divergence import corpus_panel, hellaswag_panel, mauve_scores, numbers, progress
 from ui.figures import divergence as figures
 
 TEXTS = ["The goal of a correlation analysis is plain.", "A second text, with other words in it."]
@@ -51,6 +52,14 @@ def test_the_paired_bar_adds_up_to_all_items() -> None:
     figure = figures.paired_outcomes(outcome, ("<b>", "b"), theme="light")
     assert sum(bar.x[0] for bar in figure.data) == 4
     assert "&lt;b&gt;" in figure.data[1].name
+
+
+def test_the_paired_bar_parts_the_wrong_that_stayed_from_the_wrong_that_changed() -> None:
+    right, choices = np.array([1, 0, 0, 0], bool), np.array([0, 1, 2, 3])
+    outcome = paired.compare_outcomes(right, right, choices_a=choices, choices_b=np.array([0, 1, 2, 1]))
+    bars = {bar.name: bar.x[0] for bar in figures.paired_outcomes(outcome, ("a", "b"), theme="light").data}
+    assert sum(bars.values()) == 4
+    assert (bars["Both wrong alike: 2"], bars["Wrong otherwise: 1"]) == (2, 1)
 
 
 def test_ending_probabilities_name_the_true_one() -> None:
@@ -113,11 +122,75 @@ def test_a_percentile_opens_to_its_own_value(result: divergence_result.CorpusDiv
     assert result.kl[maximum.opens()[0]] == result.kl.max()
 
 
+def test_a_stated_error_is_over_texts_and_the_one_over_tokens_is_named(
+    result: divergence_result.CorpusDivergence,
+) -> None:
+    assert result.statistics is not None
+    kl = result.statistics.kl
+    assert numbers.pair(kl).endswith(f"± {kl.error_by_text:.2f}")
+    assert f"{kl.error_by_text:.2f}" != f"{kl.error:.2f}"
+    line = next(number for number in numbers.lines(result) if number.label == "Mean KL")
+    assert (line.by_text, line.by_token) == (f"{kl.error_by_text:.2g}", f"{kl.error:.2g}")
+    assert line.interval == numbers.interval(*kl.interval())
+    assert "2 texts" in numbers.rests_on(kl)
+
+
+def test_one_text_has_the_error_over_tokens_and_says_so() -> None:
+    model = fakes.random_model(1)
+    result = divergence.corpus_divergence(model, fakes.random_model(2), TEXTS[:1])
+    assert result.statistics is not None
+    assert "±" in numbers.pair(result.statistics.kl)
+    assert "tokens as independent" in numbers.rests_on(result.statistics.kl)
+    assert not any(number.by_text or number.interval for number in numbers.lines(result))
+    assert "nothing better" in corpus_panel.how_sure(result)
+
+
+def test_delta_p_has_its_quartiles(result: divergence_result.CorpusDivergence) -> None:
+    assert {"75.0% Δp", "25.0% Δp"} <= {number.label for number in numbers.lines(result)}
+
+
+def test_first_guesses_that_are_tied_open_too(result: divergence_result.CorpusDivergence) -> None:
+    shares = np.ones(len(result))
+    shares[3], shares[5] = 0.5, 0.0
+    tied = dataclasses.replace(result, same_top1=shares)
+    line = next(number for number in numbers.lines(tied) if number.label == "Same first guess")
+    assert set(line.opens().tolist()) == {3, 5}
+    assert export.csv_text({"same": shares * 1}).splitlines()[4] == "0.5"
+    assert ",0.5\n" in corpus_panel._csv(tied)
+
+
+def test_the_table_in_words_names_both_errors(result: divergence_result.CorpusDivergence) -> None:
+    said = corpus_panel._markdown(result)
+    assert "| number | value | ± by text | 95 % interval | ± by token |" in said
+    assert "llama.cpp" in said
+    assert "Only 2 texts" in said
+
+
 def test_without_a_shared_vocabulary_the_table_has_no_kl() -> None:
     other = fakes.uniform_model(258, tokenizer=fakes.byte_tokenizer((("t", "h"),)))
     lines = numbers.lines(divergence.corpus_divergence(fakes.uniform_model(), other, TEXTS))
     assert not [number for number in lines if "KL" in number.label]
     assert [number for number in lines if "Bits per byte" in number.label]
+    assert [number for number in lines if number.label == "Correlation per character"]
+
+
+def test_no_question_that_differs_is_not_called_equality() -> None:
+    right, choices = np.arange(12) % 3 == 0, np.zeros(12, int)
+    outcome = paired.compare_outcomes(right, right, choices_a=choices, choices_b=choices)
+    said = " ".join(hellaswag_panel.sentences(outcome))
+    assert "-24.2 to +24.2 points" in said
+    assert "No question differs; with 12 questions up to 22 % of all such questions could (95 %)." in said
+    assert "A large p does not show that they are equal" in said
+
+
+def test_flips_are_said_three_ways() -> None:
+    right_a, right_b = np.array([1] * 60 + [0] * 40, bool), np.array([1] * 55 + [0] * 43 + [1] * 2, bool)
+    choices_a, choices_b = np.where(right_a, 0, 1), np.where(right_b, 0, np.where(np.arange(100) % 2, 2, 1))
+    outcome = paired.compare_outcomes(right_a, right_b, choices_a=choices_a, choices_b=choices_b)
+    said = hellaswag_panel.sentences(outcome)
+    assert said[1].startswith("Right to wrong 5 (5.0 %, 2.2 to 11 %); wrong to right 2 (2.0 %, 0.6 to 7.0 %); wrong to")
+    assert "wrong to another wrong ending 19 (19 %" in said[1]
+    assert not any("No question" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class Number:
 def lines(result: CorpusDivergence) -> list[Number]:
     """The whole table for a shared vocabulary; else the lines that are defined without one."""
     if result.statistics is None or result.kl is None or result.same_top1 is None:
-        return _perplexity_lines(result)
+        return [*_perplexity_lines(result), _bits_lost(result)]
     table, kl, delta = result.statistics, result.kl, result.delta_p
     differ = np.flatnonzero(result.same_top1 < 1.0)
     return [
@@ -77,7 +77,16 @@ def lines(result: CorpusDivergence) -> list[Number]:
             percent=True,
         ),
         *(_percentile("Δp", "Δp", result, delta, item) for item in table.delta_p_percentiles),
+        _bits_lost(result),
     ]
+
+
+def _bits_lost(result: CorpusDivergence) -> Number:
+    def opens() -> Ints:
+        return largest(result.base - result.candidate)
+
+    about = "tokens that the candidate lost most on"
+    return _line("Perplexity", "Bits per byte, difference", result.bits_per_byte_difference, opens, about)
 
 
 def _perplexity_lines(result: CorpusDivergence) -> list[Number]:
@@ -102,13 +111,6 @@ def _perplexity_lines(result: CorpusDivergence) -> list[Number]:
             result.bits_per_byte_candidate,
             worst(result.candidate),
             SURPRISING,
-        ),
-        _line(
-            "Perplexity",
-            "Bits per byte, difference",
-            result.bits_per_byte_difference,
-            worst(result.candidate - result.base),
-            "tokens that the candidate lost most on",
         ),
         *_correlation_lines(result),
     ]
