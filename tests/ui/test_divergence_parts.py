@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from engine import export
-from engine.corpus import divergence, divergence_result, mauve, mauve_run, paired
+from engine.corpus import divergence, divergence_result, mauve, mauve_run, paired, running
 from engine.corpus.driving import Pace
 from engine.steps import Progress
 from tests.engine import fakes
-from ui.divergence import corpus_panel, hellaswag_panel, mauve_scores, numbers, progress
+from ui.divergence import corpus_panel, hellaswag_panel, mauve_scores, numbers, progress, runs_panel
 from ui.figures import divergence as figures
 
 TEXTS = ["The goal of a correlation analysis is plain.", "A second text, with other words in it."]
@@ -172,6 +172,16 @@ def test_without_a_shared_vocabulary_the_table_has_no_kl() -> None:
     assert not [number for number in lines if "KL" in number.label]
     assert [number for number in lines if "Bits per byte" in number.label]
     assert [number for number in lines if number.label == "Correlation per character"]
+
+
+def test_runs_side_by_side_show_numbers_and_not_what_their_errors_rest_on(
+    result: divergence_result.CorpusDivergence,
+) -> None:
+    found = runs_panel._flat(running.summary(result))
+    assert found["statistics kl"] == pytest.approx(result.statistics.kl.value)  # type: ignore[union-attr]
+    assert found["bits_per_byte_difference"] == pytest.approx(result.bits_per_byte_difference.value)
+    assert not [name for name in found if any(part in name for part in ("error", "low", "high", "percentiles"))]
+    assert [name for name in found if "texts" in name] == ["statistics texts"]
 
 
 def test_no_question_that_differs_is_not_called_equality() -> None:

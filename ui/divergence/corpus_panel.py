@@ -165,7 +165,7 @@ def _correlation_facts(result: CorpusDivergence) -> list[Fact]:
 def opened(run: Run, result: CorpusDivergence) -> None:
     """The table of numbers, and what the chosen one opens to."""
     listed = numbers.lines(result)
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([4, 3], gap="medium")
     with left:
         layout.section("Every number", "Select a line: the tokens behind it open below.")
         frame, key = _numbers_frame(listed), f"numbers_{run.id}"
@@ -233,11 +233,11 @@ def _first(listed: list[numbers.Number]) -> int:
 
 
 _NUMBER_COLUMNS: dict[str, Any] = {
-    "number": st.column_config.TextColumn("Number", width=180),
-    "value": st.column_config.TextColumn("Value", width=72),
-    "by_text": st.column_config.TextColumn("± by text", width=74, help="Standard error with texts as the unit"),
-    "interval": st.column_config.TextColumn("95 % interval", width=120, help="Over texts"),
-    "by_token": st.column_config.TextColumn("± by token", width=78, help="As llama.cpp prints it; too small"),
+    "number": st.column_config.TextColumn("Number", width=170),
+    "value": st.column_config.TextColumn("Value", width=62),
+    "by_text": st.column_config.TextColumn("± by text", width=70, help="Standard error with texts as the unit"),
+    "interval": st.column_config.TextColumn("95 % interval", width=112, help="Over texts"),
+    "by_token": st.column_config.TextColumn("± by token", width=76, help="As llama.cpp prints it; too small"),
 }
 _TOKEN_COLUMNS: dict[str, Any] = {
     "before": st.column_config.TextColumn("Before", width="medium"),
