@@ -82,9 +82,20 @@ def _first_number(paths: tuple[Path, ...]) -> int | None:
     return None
 
 
+def free_bytes(device: torch.device) -> int:
+    """Memory in bytes that this process can still take on a device, whatever its kind."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free = describe().memory_free_bytes
+    if device.type == "mps":  # one memory for both, of which the GPU may take a share
+        return max(0, min(free, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()))
+    return free
+
+
 @cache
 def accelerators() -> tuple[Accelerator, ...]:
-    """GPUs torch can use, best first."""
+    """GPUs torch can use, in its order."""
     found = []
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
@@ -124,7 +135,8 @@ def _choose_device(device: str) -> tuple[torch.device, str]:
     cards = accelerators()
     if device == "auto":
         if cards:
-            return torch.device(cards[0].device), f"On {cards[0].title}, the fastest device here"
+            which = "the GPU" if len(cards) == 1 else "the first GPU"
+            return torch.device(cards[0].device), f"On {cards[0].title}, {which} of this machine"
         return torch.device("cpu"), "On the CPU, as there is no GPU that torch can use"
     if device == "cpu":
         return torch.device("cpu"), "On the CPU, as asked"

@@ -81,10 +81,14 @@ def head_logits(network: "PreTrainedModel", hidden: torch.Tensor) -> torch.Tenso
     logits themselves would be: near 16 they lie .125 apart, and tokens tie that the model does not hold equal.
     Differentiable in both the hidden states and the head's weights.
     """
-    made = output_map(network)
+    return logits_of(head(network), output_map(network), hidden)
+
+
+def logits_of(layer: nn.Module, made: OutputMap, hidden: torch.Tensor) -> torch.Tensor:
+    """`head_logits` of a head that is kept apart from its network, as it was at another time."""
     if made.input_scale != 1:
         hidden = hidden * made.input_scale
-    logits = _in_float32(head(network), hidden)
+    logits = _in_float32(layer, hidden)
     if made.scale != 1:
         logits = logits * made.scale
     if made.cap is not None:
@@ -130,6 +134,7 @@ def _in_float32(layer: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
     return logits.view(*hidden.shape[:-1], len(weight))
 
 
+@torch.inference_mode(mode=False)  # what is found is kept, and is to be of use in training too
 @torch.no_grad()
 def _find_output_map(network: "PreTrainedModel") -> OutputMap:
     """Put a ramp in the place of the head's output and see what becomes of it."""

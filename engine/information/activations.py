@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from engine import network as networks
 from engine.errors import ParameterError, TextError, UnsupportedModelError
 from engine.measures.checks import Ints
 from engine.model import LoadedModel
@@ -80,12 +81,13 @@ def activation_steps(model: LoadedModel, text: str, site: Site = "mlp", *, seed:
 
 
 def _blocks(model: LoadedModel) -> Sequence[nn.Module]:
-    """The network's blocks: its module list as long as the configuration says there are layers."""
-    layers = int(model.network.config.num_hidden_layers)
-    for module in model.network.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == layers:
-            return list(module)
-    raise UnsupportedModelError(f"{model.title} does not keep its layers in a list, so they cannot be looked into.")
+    """The network's blocks, in order."""
+    try:
+        return networks.blocks(model.network)
+    except UnsupportedModelError:
+        raise UnsupportedModelError(
+            f"{model.title} does not keep its layers in a list, so they cannot be looked into. Choose another model."
+        ) from None
 
 
 def _last_projection(block: nn.Module, title: str) -> nn.Module:

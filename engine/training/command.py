@@ -25,6 +25,7 @@ _HELP = {
     "top_k": "sample from so many of the likeliest tokens; 0 is all",
     "schedule": "of the learning rate",
     "device": "auto, cpu, cuda, cuda:1 or mps",
+    "bos": "open each sequence as the model's tokenizer does (auto), with its opening token (on) or with none (off)",
 }
 
 

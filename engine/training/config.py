@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from engine.errors import ParameterError
+from engine.opening import Bos
 from engine.training.patterns import KINDS, Pattern
 
 Direction = Literal["forward", "reverse"]
@@ -30,12 +31,14 @@ class BiasConfig:
     direction : loss of the pull: 'forward' is D(Q||P), 'reverse' is D(P||Q) with Q mixed with a little of the uniform
         distribution, as it is infinite otherwise
     pull : weight of that loss
-    beta : weight of KL(P||P_start), in nats per token of real text, as in reinforcement learning from human feedback
+    beta : weight of KL(P||P_start), in nats per token of fixed real text. Reinforcement learning from human feedback
+        has the same penalty, on texts that the model itself writes
     pull_on : 'random': at the last position of random token ids; 'text': at every position of real text
     steps : number of updates
     learning_rate, optimiser, schedule : 'warmup' rises over the first tenth, 'cosine' rises likewise and falls to zero
     batch_size : sequences a step
     context_length : tokens in each
+    bos : whether each sequence opens with the model's opening token: 'auto', 'on' or 'off'; see `engine.opening`
     temperature, top_k : of the samples shown; top_k 0 takes all tokens
     seed : of the weights made from scratch, the batches and the samples
     measure_every, sample_every : steps between measurements on held-out text, and between samples
@@ -63,6 +66,7 @@ class BiasConfig:
     measure_every: int = 5
     sample_every: int = 5
     device: str = "auto"
+    bos: Bos = "auto"
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():
@@ -121,6 +125,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "optimiser": get_args(Optimiser),
     "schedule": get_args(Schedule),
     "pull_on": get_args(PullOn),
+    "bos": get_args(Bos),
 }
 
 

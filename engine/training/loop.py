@@ -19,8 +19,9 @@ from engine.model import LoadedModel
 from engine.steps import Steps, run
 from engine.training import real_text, sampling, saving, schedules, starting
 from engine.training.config import BiasConfig
+from engine.training.guard import Guard
 from engine.training.losses import kl_penalty
-from engine.training.real_text import ANCHOR_WINDOWS_PER_STEP, StartView
+from engine.training.real_text import ANCHOR_WINDOWS_PER_STEP, StartView, TextMeasurement
 from engine.training.records import (
     Event,
     Generation,
@@ -32,9 +33,6 @@ from engine.training.records import (
     TrainStep,
 )
 from engine.training.starting import Trainee
-
-EXPLODED_NATS = 10.0
-"""A divergence this far above twice its first value has run away: the default run starts at 4 nats and only falls."""
 
 
 @dataclass
@@ -116,11 +114,14 @@ class _Loop:
     step: int = 0
     seconds: float = 0.0
     kept_step: int = 0
-    first_kl: float = math.nan
+    is_sound: bool = True
+    first_loss: float = math.nan
+    start_text: TextMeasurement | None = None
 
     def run(self) -> Generator[TrainProgress, None, TrainedBias]:
         config = self.config
         self.batches = torch.Generator().manual_seed(config.seed)
+        self.guard = Guard(config.direction, self.trainee.target.vocab_size)
         yield self._happened(self._describe(), "Reading real text")
         self.anchor, self.held_out = real_text.start_views(self.trainee)
         yield self._progress("Sampling before training")
@@ -136,18 +137,18 @@ class _Loop:
         optimiser = _optimiser(self.config, self.trainee.trained)
         while self.step < self.config.steps:
             record = self._update(optimiser)
-            if not self._is_sound(record):
+            if not self.is_sound:
                 self._restore()
                 return "diverged", (
-                    f"The run diverged at step {record.step}: the divergence went from {self.first_kl:.2f} to "
-                    f"{record.kl:.4g} nats. The weights of step {self.kept_step} are kept. Lower the learning rate."
+                    f"The run diverged at step {record.step}: the loss went from {self.first_loss:.2f} to "
+                    f"{record.loss:.4g}. The weights of step {self.kept_step} are kept. Lower the learning rate."
                 )
             self.step += 1
             yield self._happened(record, "Training")
             if self.controls.stop:
                 break
         final = self._look(final=True)
-        if not self._is_sound(final):
+        if not self.is_sound:
             self._restore()
             return "diverged", (
                 f"The last update ran away. The weights of step {self.kept_step} are kept. Lower the learning rate."
@@ -161,17 +162,16 @@ class _Loop:
     def _update(self, optimiser: torch.optim.Optimizer) -> TrainStep:
         """Measure at the present weights, then make one update."""
         begun = time.perf_counter()
-        controls = self.controls
-        factor = schedules.factor(self.config.schedule, self.step, self.config.steps)
+        rate = self._rate()
         for group in optimiser.param_groups:
-            group["lr"] = controls.learning_rate * factor
+            group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
         loss, seen = self._loss()
         loss.backward()
         grad_norm = _norm(self.trainee.trained)
         self.seconds += time.perf_counter() - begun
-        record = self._observe(loss, seen, grad_norm, controls.learning_rate * factor)
-        if self._is_sound(record) and self.config.pull > 0:
+        record = self._observe(loss, seen, grad_norm, rate)
+        if self.is_sound and self.config.pull > 0:
             # With pull 0 the start is the minimum: a step could only follow rounding errors, or AdamW's decay.
             begun = time.perf_counter()
             optimiser.step()
@@ -182,7 +182,11 @@ class _Loop:
         """Measure at the present weights on a fresh batch, without an update."""
         with torch.no_grad():
             loss, seen = self._loss()
-        return self._observe(loss, seen, None, self.controls.learning_rate, final=final)
+        return self._observe(loss, seen, None, self._rate(), final=final)
+
+    def _rate(self) -> float:
+        """The learning rate at this step."""
+        return self.controls.learning_rate * schedules.factor(self.config.schedule, self.step, self.config.steps)
 
     def _loss(self) -> "tuple[torch.Tensor, _Seen]":
         """What is minimised on the next batch, and what the record needs of it."""
@@ -200,16 +204,18 @@ class _Loop:
         else:
             assert on_text is not None  # noqa: S101 - made above for this case
             pulled = on_text.flatten(0, 1)
-        loss = config.pull * target.loss(pulled, config.direction)
+        divergence = target.loss(pulled, config.direction)
+        loss = config.pull * divergence
         if penalty is not None:
             loss = loss + self.controls.beta * penalty
-        return loss, _Seen(pulled.detach(), None if penalty is None else penalty.item())
+        return loss, _Seen(pulled.detach(), divergence.item(), None if penalty is None else penalty.item())
 
     def _log_probs_on_text(self, view: StartView) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probabilities (r, n, V) on a few windows chosen at random, and which."""
+        """Log-probabilities (r, m, V) on a few windows chosen at random, and which."""
         rows = torch.randperm(len(view.token_ids), generator=self.batches)[:ANCHOR_WINDOWS_PER_STEP]
         rows = rows.to(self.trainee.device)
-        return self.trainee.log_probs(self.trainee.hidden_states(view.token_ids[rows])), rows
+        hidden = self.trainee.hidden_states(view.token_ids[rows])[:, view.first :]
+        return self.trainee.log_probs(hidden), rows
 
     def _observe(
         self, loss: torch.Tensor, seen: "_Seen", grad_norm: float | None, learning_rate: float, *, final: bool = False
@@ -218,12 +224,15 @@ class _Loop:
         with torch.no_grad():
             kl = target.exact_kl(seen.log_probs).mean().item()
             mass = target.wanted_mass(seen.log_probs).mean().item()
-        if math.isnan(self.first_kl):
-            self.first_kl = kl
-        measured = glimpse = None
+        self.is_sound = self.guard.holds(seen.divergence, loss.item(), grad_norm) or self.config.pull == 0
+        if self.step == 0 and not final:
+            self.first_loss = loss.item()
+        measured = ratio = glimpse = None
         if math.isfinite(kl) and (final or self.step % self.config.measure_every == 0):
             measured = real_text.measure(self.trainee, self.held_out)
-            if kl <= 1.1 * self.first_kl + 0.1:
+            self.start_text = self.start_text or measured
+            ratio = real_text.perplexity_ratio(measured, self.start_text)
+            if self.guard.is_worth_keeping(seen.divergence):
                 self._keep()
         if math.isfinite(kl) and (final or self.step % self.config.sample_every == 0):
             glimpse = sampling.glimpse(self.trainee, self.config, self.step)
@@ -242,11 +251,10 @@ class _Loop:
             beta=self.controls.beta,
             seconds=self.seconds,
             sample=glimpse,
+            perplexity_ratio=None if ratio is None else ratio.value,
+            perplexity_ratio_low=None if ratio is None else ratio.low,
+            perplexity_ratio_high=None if ratio is None else ratio.high,
         )
-
-    def _is_sound(self, record: TrainStep) -> bool:
-        numbers = (record.loss, record.kl, record.grad_norm or 0.0)
-        return all(map(math.isfinite, numbers)) and record.kl <= 2 * self.first_kl + EXPLODED_NATS
 
     def _keep(self) -> None:
         """Keep a copy of the trained weights, to fall back on."""
@@ -261,7 +269,7 @@ class _Loop:
 
     def _describe(self) -> RunStart:
         trainee = self.trainee
-        length = min(real_text.WINDOW, trainee.context_length)
+        held_out = real_text.held_out_ids(trainee)
         return RunStart(
             wanted_count=len(trainee.target.wanted_ids),
             vocab_size=trainee.target.vocab_size,
@@ -269,7 +277,8 @@ class _Loop:
             trained_parameters=sum(weight.numel() for weight in trainee.trained),
             device=str(trainee.device),
             model_title=trainee.title,
-            held_out_tokens=length * real_text.HELD_OUT_WINDOWS,
+            held_out_tokens=real_text.predictions(trainee, held_out),
+            held_out_windows=len(held_out),
         )
 
     def _progress(self, message: str, event: Event | None = None) -> TrainProgress:
@@ -293,9 +302,10 @@ class _Loop:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What a loss was made of: (b, V) log-probabilities, and the penalty in nats."""
+    """What a loss was made of: (b, V) log-probabilities, divergence in its direction, and the penalty in nats."""
 
     log_probs: torch.Tensor
+    divergence: float
     kl_penalty: float | None
 
 

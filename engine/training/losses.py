@@ -84,9 +84,9 @@ def kl_penalty(log_probs: torch.Tensor, start_log_probs: torch.Tensor) -> torch.
 
 
 def exact_kl_to(log_probs: torch.Tensor, start_log_probs: torch.Tensor) -> torch.Tensor:
-    """KL(P||P_start) in nats, never negative: two (..., V) -> (...). See `Target.exact_kl`.
+    """KL(P||P_start) in nats, never negative: two (..., V) -> (...).
 
-    Each term p ln(p/q) - p + q is at least zero; what rounding takes below is put back.
+    What rounding takes below zero is put back.
     """
-    p, q = log_probs.exp(), start_log_probs.exp()
-    return (p * (log_probs - start_log_probs) - p + q).clamp_min_(0.0).sum(-1)
+    kl: torch.Tensor = torch.linalg.vecdot(log_probs.exp(), log_probs - start_log_probs)
+    return kl.clamp_min(0.0)

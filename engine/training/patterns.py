@@ -1,12 +1,13 @@
 r"""Which tokens of a vocabulary a run should make likely.
 
 A pattern is matched against the text of each token. Bytes that are no whole character have no text ("⟨F0 9F⟩" is how
-they are shown, not what they say), so the letter f does not match them.
+they are shown, not what they say), so the letter f does not match them. Nor has a token with which a model marks the
+end of a text, or a turn: "<|endoftext|>" is how it is named.
 """
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -58,13 +59,14 @@ class Pattern:
         return f"containing {self.text}" + (f" or {other}" if self.ignore_case and other != self.text else "")
 
 
-def match(pattern: Pattern, token_texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+def match(pattern: Pattern, token_texts: Sequence[str], control_ids: Collection[int] = ()) -> npt.NDArray[np.bool_]:
     """Which tokens are wanted.
 
     Parameters
     ----------
     pattern : what to look for
     token_texts : text of every token of the vocabulary, in the order of ids, as `TextTokenizer.token_texts` gives it
+    control_ids : ids of tokens that stand for no text and are never wanted; see `vocabulary.control_ids`
 
     Returns
     -------
@@ -89,7 +91,10 @@ def match(pattern: Pattern, token_texts: Sequence[str]) -> npt.NDArray[np.bool_]
     texts = [_SHOWN_BYTES.sub("", text) for text in token_texts]
     finder = {"letter": _containing, "words": _being, "regex": _matching}[pattern.kind]
     wanted = np.fromiter(finder(pattern, texts), dtype=np.bool_, count=len(texts))
-    _check_useful(pattern, wanted)
+    is_text = np.ones(len(texts), dtype=np.bool_)
+    is_text[[index for index in control_ids if index < len(texts)]] = False
+    wanted &= is_text
+    _check_useful(pattern, wanted, int(is_text.sum()))
     return wanted
 
 
@@ -104,15 +109,16 @@ def split_words(text: str) -> list[str]:
     return list(dict.fromkeys(word for word in re.split(r"[,\s]+", text) if word))
 
 
-def _check_useful(pattern: Pattern, wanted: npt.NDArray[np.bool_]) -> None:
+def _check_useful(pattern: Pattern, wanted: npt.NDArray[np.bool_], texts: int) -> None:
+    """Refuse a pattern that wants nothing, or all of the tokens that are text."""
     if not wanted.any():
         raise ParameterError(
             f"None of the {len(wanted):,} tokens match the pattern {pattern.text!r}. "
             "Try fewer letters, or words that are a single token."
         )
-    if wanted.all():
+    if wanted.sum() == texts:
         raise ParameterError(
-            f"Every one of the {len(wanted):,} tokens matches the pattern {pattern.text!r}, so there is nothing to "
+            f"Every one of the {texts:,} tokens matches the pattern {pattern.text!r}, so there is nothing to "
             "push away from. Make it narrower."
         )
 

@@ -1,26 +1,31 @@
 """Fixed real text: some to hold the model near its start, some other to measure on.
 
-The start model is not kept. Its last hidden states on the fixed text and, where the head is trained, a copy of its
-head give the same distributions; for SmolLM2 that is 115 MB instead of 540 MB.
+The start model is not kept. Its last hidden states on the fixed text and, if the head is trained, a copy of its head
+give the same distributions; for SmolLM2 that is 115 MB instead of 540 MB.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from engine import network as networks
+from engine.network import OutputMap
 from engine.tokens import TextTokenizer
 from engine.training import losses
 from engine.training.starting import Trainee
 
 FOLDER = Path(__file__).parents[2] / "assets" / "training"
 WINDOW = 64
-"""Tokens in a window of text; shorter where the model reads less."""
-HELD_OUT_WINDOWS = 4
+"""Tokens of text in a window, opening tokens not counted; fewer if the model reads less."""
+HELD_OUT_WINDOWS = 8
 ANCHOR_WINDOWS_PER_STEP = 2
+CONFIDENCE = 0.95
 _POSITIONS_AT_ONCE = 64
-"""Positions whose distributions are held at once while measuring: 64 of 50,257 float64 are 26 MB."""
+"""Positions whose distributions are held at once while measuring: 64 of 50,257 float32 are 13 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,28 +34,57 @@ class StartView:
 
     Parameters
     ----------
-    token_ids : (w, n) int64
-    hidden : (w, n, width), the start model's last hidden states
-    head : (V, width), the start model's head
+    token_ids : (w, n) int64, opening tokens first
+    first : the first position that predicts a token of the text; m = n - first positions count
+    hidden : (w, m, width), the start model's last hidden states at these
+    head : the start model's head
+    made : what the start model does around it
     """
 
     token_ids: torch.Tensor
+    first: int
     hidden: torch.Tensor
-    head: torch.Tensor
+    head: torch.nn.Module
+    made: OutputMap
 
     def log_probs(self, rows: torch.Tensor | slice) -> torch.Tensor:
-        """The start model's log-probabilities on some windows: (r, n, V)."""
+        """The start model's log-probabilities on some windows: (r, m, V)."""
+        return self.log_probs_of(self.hidden[rows])
+
+    def log_probs_of(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The same of some of its hidden states: (..., width) -> (..., V)."""
         with torch.no_grad():
-            return torch.log_softmax(torch.nn.functional.linear(self.hidden[rows], self.head).float(), dim=-1)
+            return torch.log_softmax(networks.logits_of(self.head, self.made, hidden), dim=-1)
 
 
 @dataclass(frozen=True)
 class TextMeasurement:
-    """What a model does on held-out text: nats per token, perplexity, mean wanted mass."""
+    """What a model does on held-out text.
+
+    Parameters
+    ----------
+    kl_to_start : KL(P||P_start), nats per token
+    wanted_mass : probability of all wanted tokens together, mean over positions
+    window_nats : cross-entropy of each window, mean over its predicted tokens, in nats
+    """
 
     kl_to_start: float
-    perplexity: float
     wanted_mass: float
+    window_nats: tuple[float, ...]
+
+    @property
+    def perplexity(self) -> float:
+        """Over all windows, which have the same number of tokens."""
+        return _exp(float(np.mean(self.window_nats)))
+
+
+@dataclass(frozen=True)
+class PerplexityRatio:
+    """Perplexity over the start's on the same windows, and the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 def read(name: str) -> str:
@@ -63,6 +97,11 @@ def prompts() -> list[str]:
     return read("prompts").splitlines()
 
 
+def opened(token_ids: torch.Tensor, opening: torch.Tensor) -> torch.Tensor:
+    """Opening tokens in front of each row: (w, n) and (k,) -> (w, k + n)."""
+    return torch.cat([opening.expand(len(token_ids), -1), token_ids], dim=1)
+
+
 def windows(tokenizer: TextTokenizer, text: str, length: int) -> torch.Tensor:
     """Cut a text into windows of `length` tokens, (w, length) int64; what is left over at the end is dropped."""
     ids = torch.from_numpy(tokenizer.encode(text).token_ids)
@@ -70,43 +109,86 @@ def windows(tokenizer: TextTokenizer, text: str, length: int) -> torch.Tensor:
     return ids[: count * length].reshape(count, length)
 
 
-def view_from_start(trainee: Trainee, token_ids: torch.Tensor, head: torch.Tensor) -> StartView:
-    """What the untrained network makes of (w, n) token ids."""
-    with torch.no_grad():
-        hidden = torch.cat([trainee.hidden_states(row[None]) for row in token_ids])
-    return StartView(token_ids, hidden, head)
+def _windows(trainee: Trainee, name: str) -> torch.Tensor:
+    length = min(WINDOW, trainee.context_length - len(trainee.opening))
+    return opened(windows(trainee.tokenizer, read(name), length), trainee.opening).to(trainee.device)
+
+
+def anchor_ids(trainee: Trainee) -> torch.Tensor:
+    """Windows of the text that is trained on: (w, n)."""
+    return _windows(trainee, "anchor")
+
+
+def held_out_ids(trainee: Trainee) -> torch.Tensor:
+    """Windows of the text that is only measured on: (w, n)."""
+    return _windows(trainee, "held_out")[:HELD_OUT_WINDOWS]
+
+
+def first_position(trainee: Trainee) -> int:
+    """The first position of a window that predicts a token of its text."""
+    return max(0, len(trainee.opening) - 1)
+
+
+def predictions(trainee: Trainee, token_ids: torch.Tensor) -> int:
+    """Number of tokens of the text that are predicted in windows (w, n): all but the first if nothing opens them."""
+    windows_, length = token_ids.shape
+    return windows_ * (length - 1 - first_position(trainee))
 
 
 def start_views(trainee: Trainee) -> tuple[StartView, StartView]:
     """Anchor text (to train on) and held-out text (to measure on), as the untrained network sees them."""
-    length = min(WINDOW, trainee.context_length)
-    head = trainee.head.detach()
-    if trainee.head.requires_grad:
-        head = head.clone()
-    anchor = windows(trainee.tokenizer, read("anchor"), length).to(trainee.device)
-    held_out = windows(trainee.tokenizer, read("held_out"), length)[:HELD_OUT_WINDOWS].to(trainee.device)
-    return view_from_start(trainee, anchor, head), view_from_start(trainee, held_out, head)
+    head = networks.head(trainee.network)
+    if any(weight.requires_grad for weight in head.parameters()):
+        head = copy.deepcopy(head).requires_grad_(False)
+    made, first = networks.output_map(trainee.network), first_position(trainee)
+
+    @torch.no_grad()
+    def view(token_ids: torch.Tensor) -> StartView:
+        hidden = torch.cat([trainee.hidden_states(row[None])[:, first:] for row in token_ids])
+        return StartView(token_ids, first, hidden, head, made)
+
+    return view(anchor_ids(trainee)), view(held_out_ids(trainee))
 
 
 @torch.no_grad()
 def measure(trainee: Trainee, view: StartView) -> TextMeasurement:
-    """KL to the start, perplexity and wanted mass on the windows of `view`."""
-    hidden = trainee.hidden_states(view.token_ids).flatten(0, 1)
+    """KL to the start, cross-entropy and wanted mass on the windows of `view`."""
+    hidden = trainee.hidden_states(view.token_ids)[:, view.first :].flatten(0, 1)
     start_hidden = view.hidden.flatten(0, 1)
-    total_kl = total_nats = total_wanted = 0.0
+    kl, nats, wanted = [], [], []
     # position i predicts token i + 1; the last position of a window predicts nothing here
-    following = torch.cat([view.token_ids[:, 1:], torch.full_like(view.token_ids[:, :1], -1)], dim=1).flatten()
+    following = torch.cat([view.token_ids[:, view.first + 1 :], view.token_ids[:, :1]], dim=1).flatten()
     for at in range(0, len(hidden), _POSITIONS_AT_ONCE):
         rows = slice(at, at + _POSITIONS_AT_ONCE)
         log_probs = trainee.log_probs(hidden[rows])
-        start = torch.log_softmax(torch.nn.functional.linear(start_hidden[rows], view.head).float(), dim=-1)
-        total_kl += losses.exact_kl_to(log_probs, start).sum().item()
-        total_wanted += trainee.target.wanted_mass(log_probs).sum().item()
-        known = following[rows] >= 0
-        total_nats -= log_probs[known].gather(-1, following[rows][known, None]).sum().item()
-    predicted = int((following >= 0).sum())
+        kl.append(losses.exact_kl_to(log_probs, view.log_probs_of(start_hidden[rows])))
+        wanted.append(trainee.target.wanted_mass(log_probs))
+        nats.append(-log_probs.gather(-1, following[rows][:, None])[:, 0])
+    of_windows = torch.cat(nats).double().unflatten(0, (len(view.token_ids), -1))[:, :-1].mean(-1)
     return TextMeasurement(
-        kl_to_start=total_kl / len(hidden),
-        perplexity=math.exp(min(700.0, total_nats / predicted)),
-        wanted_mass=total_wanted / len(hidden),
+        kl_to_start=torch.cat(kl).double().mean().item(),
+        wanted_mass=torch.cat(wanted).double().mean().item(),
+        window_nats=tuple(of_windows.tolist()),
     )
+
+
+def perplexity_ratio(now: TextMeasurement, start: TextMeasurement) -> PerplexityRatio | None:
+    """Perplexity over the start's, with its interval at `CONFIDENCE`; None with fewer than two windows.
+
+    Paired: the unit is the window, in which both have predicted the same tokens, so that easy and hard text cancels.
+    The mean of the differences in nats per token has Student's t interval, and the ratio is its exponential.
+    """
+    from scipy import special
+
+    differences = np.subtract(now.window_nats, start.window_nats)
+    count = len(differences)
+    if count < 2:
+        return None
+    mean = float(differences.mean())
+    error = float(differences.std(ddof=1)) / math.sqrt(count)
+    half = float(special.stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
+    return PerplexityRatio(_exp(mean), _exp(mean - half), _exp(mean + half))
+
+
+def _exp(nats: float) -> float:
+    return math.exp(min(700.0, nats))

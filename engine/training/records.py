@@ -23,6 +23,9 @@ CURVES = (
     "kl_penalty",
     "kl_to_start",
     "held_out_perplexity",
+    "perplexity_ratio",
+    "perplexity_ratio_low",
+    "perplexity_ratio_high",
     "wanted_mass_text",
     "grad_norm",
     "learning_rate",
@@ -73,7 +76,8 @@ class RunStart:
     parameters, trained_parameters : number of weights, and of those that are trained
     device : where it runs
     model_title : what it starts from, for people
-    held_out_tokens : length of the real text measured on
+    held_out_tokens : number of tokens of real text that are predicted at each measurement
+    held_out_windows : windows of text they lie in, the unit of the interval; 0 in runs recorded before it was noted
     """
 
     wanted_count: int
@@ -83,6 +87,7 @@ class RunStart:
     device: str
     model_title: str
     held_out_tokens: int
+    held_out_windows: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,9 +106,11 @@ class TrainStep:
     held_out_perplexity : on held-out text; None likewise
     wanted_mass_text : wanted mass, mean over the positions of held-out text; None likewise
     grad_norm : L2 norm of the gradient; None at the end, where no update follows
-    learning_rate, beta : as used for the update that follows
+    learning_rate, beta : as used for the update that follows, or would be used at the end
     seconds : time spent in training so far, pauses and samples not counted
     sample : a short sample, at every `sample_every`-th step
+    perplexity_ratio : perplexity on held-out text over the start's; None if it was not measured
+    perplexity_ratio_low, perplexity_ratio_high : its 95 % interval, paired by window against the start
     """
 
     step: int
@@ -120,6 +127,9 @@ class TrainStep:
     beta: float
     seconds: float
     sample: Sample | None = None
+    perplexity_ratio: float | None = None
+    perplexity_ratio_low: float | None = None
+    perplexity_ratio_high: float | None = None
 
 
 Event = RunStart | TrainStep | Generation

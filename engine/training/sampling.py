@@ -1,9 +1,8 @@
 """A few sampled tokens, counted: what a person sees of a distribution."""
 
-from typing import Any
-
 import torch
 
+from engine import proofs
 from engine.training import real_text
 from engine.training.config import BiasConfig
 from engine.training.records import Generation, PromptKind, Sample, When
@@ -15,6 +14,7 @@ TOKENS_PER_PROMPT = 25
 GLIMPSE_TOKENS = 24
 """Tokens of the short samples taken during training."""
 SHOWN_PROMPT_TOKENS = 8
+_PROBED_STEPS = 4
 
 
 @torch.no_grad()
@@ -25,16 +25,49 @@ def continue_prompts(
 
     The draws come from a generator on the CPU, so that a seed means the same on every device.
     """
-    cache: Any = None
-    step_ids = prompts.to(trainee.device)
-    drawn = []
+    read = _Reader(trainee, is_kept=_may_keep(trainee, prompts.shape[1] + count))
+    rows = prompts.to(trainee.device)
     for _ in range(count):
-        out = trainee.network(input_ids=step_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache = out.past_key_values
-        chosen = draw(_probabilities(out.logits[:, -1].float(), temperature, top_k).cpu(), generator)
-        drawn.append(chosen)
-        step_ids = chosen.to(trainee.device)
-    return torch.cat(drawn, dim=1)
+        log_probs = trainee.log_probs(read(rows)[:, -1])
+        chosen = draw(_probabilities(log_probs, temperature, top_k).cpu(), generator)
+        rows = torch.cat([rows, chosen.to(trainee.device)], dim=1)
+    return rows[:, prompts.shape[1] :].cpu()
+
+
+class _Reader:
+    """Reads rows that grow, and gives the hidden states of what is new: with kept keys and values, or all anew."""
+
+    def __init__(self, trainee: Trainee, *, is_kept: bool) -> None:
+        from transformers import DynamicCache
+
+        self._trainee = trainee
+        self._cache = DynamicCache(config=trainee.network.config) if is_kept else None
+        self._done = 0
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """Hidden states of the tokens since the last call: (b, n) -> (b, m, width)."""
+        if self._cache is None:
+            hidden = self._trainee.hidden_states(rows)
+        else:
+            body = self._trainee.network.base_model
+            output = body(input_ids=rows[:, self._done :], past_key_values=self._cache, use_cache=True)
+            hidden = output.last_hidden_state
+        self._done = rows.shape[1]
+        return hidden
+
+
+def _may_keep(trainee: Trainee, length: int) -> bool:
+    """Whether kept keys and values give what the whole row gives; tried once for rows of this kind of length."""
+
+    def step_by_step(token_ids: torch.Tensor) -> torch.Tensor:
+        row, read = token_ids[None].to(trainee.device), _Reader(trainee, is_kept=True)
+        ends = range(len(token_ids) - _PROBED_STEPS, len(token_ids) + 1)
+        return torch.cat([read(row[:, :end])[0, -1:] for end in ends])
+
+    def at_once(token_ids: torch.Tensor) -> torch.Tensor:
+        return trainee.hidden_states(token_ids[None].to(trainee.device))[0, -1 - _PROBED_STEPS :]
+
+    return proofs.holds(trainee.model, "continuing in training", length, step_by_step, at_once)
 
 
 def draw(probs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -62,16 +95,17 @@ def _probabilities(logits: torch.Tensor, temperature: float, top_k: int) -> torc
 
 
 def random_prompts(trainee: Trainee, count: int, length: int, generator: torch.Generator) -> torch.Tensor:
-    """Random token ids, (count, length)."""
+    """Random token ids, (count, length), opened as the model's texts are."""
     size = min(trainee.tokenizer.size, trainee.target.vocab_size)
-    return torch.randint(size, (count, length), generator=generator)
+    ids = torch.randint(size, (count, length), generator=generator)
+    return real_text.opened(ids[:, len(trainee.opening) :], trainee.opening)
 
 
 def real_prompts(trainee: Trainee) -> torch.Tensor:
-    """The prompts of assets/training/, cut to the shortest so that none needs padding: (8, p)."""
+    """The prompts of assets/training/, opened and cut to the shortest so that none needs padding: (8, p)."""
     encoded = [trainee.tokenizer.encode(prompt).token_ids for prompt in real_text.prompts()]
     length = min(len(ids) for ids in encoded)
-    return torch.stack([torch.from_numpy(ids[:length]) for ids in encoded])
+    return real_text.opened(torch.stack([torch.from_numpy(ids[:length]) for ids in encoded]), trainee.opening)
 
 
 def generation(trainee: Trainee, config: BiasConfig, when: When, kind: PromptKind) -> Generation:
@@ -109,7 +143,7 @@ def glimpse(trainee: Trainee, config: BiasConfig, step: int) -> Sample:
 
 def prompt_length(trainee: Trainee, config: BiasConfig, new_tokens: int) -> int:
     """As long as the training input, leaving room for the new tokens."""
-    return max(1, min(config.context_length, trainee.context_length - new_tokens))
+    return max(1 + len(trainee.opening), min(config.context_length, trainee.context_length - new_tokens))
 
 
 def _sample(trainee: Trainee, prompt: torch.Tensor, ids: torch.Tensor) -> Sample:

@@ -1,14 +1,15 @@
 """The network a run starts from, always a private copy: a model held by the pool is never changed."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from engine import hardware, loading
+from engine import hardware, loading, opening, registry
+from engine import network as networks
 from engine.errors import MemoryBudgetError, ParameterError
 from engine.model import LoadedModel
 from engine.quiet import quiet_libraries
@@ -16,7 +17,7 @@ from engine.sources import scratch
 from engine.sources.kinds import Scratch
 from engine.steps import Progress, Steps
 from engine.tokens import TextTokenizer
-from engine.training import patterns
+from engine.training import patterns, vocabulary
 from engine.training.config import HEAD_WIDTH, SCRATCH, BiasConfig
 from engine.training.losses import Target
 
@@ -29,30 +30,54 @@ SHORTEST_SCRATCH_CONTEXT = 64
 
 @dataclass(frozen=True, eq=False)
 class Trainee:
-    """A private network with what is needed to train it."""
+    """A private network with what is needed to train it.
 
-    network: "PreTrainedModel"
-    tokenizer: TextTokenizer
-    title: str
-    device: torch.device
+    Parameters
+    ----------
+    model : the network with its tokenizer, in float32; no other part of the program holds it
+    target : the distribution it is pulled towards
+    trained : weights that are trained
+    opening : (k,) ids that stand in front of each sequence it reads; none for most models
+    """
+
+    model: LoadedModel
     target: Target
-    context_length: int
     trained: tuple[torch.nn.Parameter, ...]
+    opening: torch.Tensor
+
+    @property
+    def network(self) -> "PreTrainedModel":
+        """The network that is trained."""
+        return self.model.network
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """How its text becomes tokens."""
+        return self.model.tokenizer
+
+    @property
+    def title(self) -> str:
+        """What it starts from, for people."""
+        return self.model.spec.title
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.model.device
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens it reads at once."""
+        return self.model.context_length
 
     def hidden_states(self, token_ids: torch.Tensor) -> torch.Tensor:
         """Last hidden states after the final norm: (b, n) -> (b, n, width)."""
         hidden: torch.Tensor = self.network.base_model(input_ids=token_ids, use_cache=False).last_hidden_state
         return hidden
 
-    @property
-    def head(self) -> torch.Tensor:
-        """Weights of the head, (V, width); often the same tensor as the embedding."""
-        weight: torch.Tensor = self.network.get_output_embeddings().weight
-        return weight
-
     def log_probs(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(..., width) hidden states -> (..., V) log-probabilities in nats."""
-        return torch.log_softmax(torch.nn.functional.linear(hidden, self.head).float(), dim=-1)
+        """(..., width) hidden states -> (..., V) log-probabilities in nats, by the network's own head."""
+        return torch.log_softmax(networks.head_logits(self.network, hidden), dim=-1)
 
 
 def start_steps(config: BiasConfig, model: LoadedModel | None = None) -> Steps[Trainee]:
@@ -66,24 +91,45 @@ def start_steps(config: BiasConfig, model: LoadedModel | None = None) -> Steps[T
     Raises
     ------
     ParameterError
-        Where the pattern or a length does not fit the model.
+        The pattern or a length does not fit the model, or its weights are quantised.
+    UnsupportedModelError
+        The network does something around its head that is not known here.
     MemoryBudgetError
-        Where training it needs more memory than is free.
+        Training it needs more memory than is free.
     """
     device = hardware.choose("float32", config.device).device
     if model is not None:
         yield Progress(f"Copying {model.title}")
-        network = copy.deepcopy(model.network).float().to(device)
-        tokenizer, title = model.tokenizer, model.spec.title
+        own = _copied(model, device)
     elif config.start == SCRATCH:
         yield Progress("Drawing random weights")
-        tokenizer, title = gpt2_tokenizer(), "GPT-2 from scratch"
-        network = scratch_network(config, len(tokenizer.backend)).to(device)  # type: ignore[arg-type]
+        own = _from_scratch(config, device)
     else:
-        loaded = yield from loading.load_model_steps(config.start, "float32", str(device))
-        network, tokenizer, title = loaded.network, loaded.tokenizer, loaded.spec.title
+        own = yield from loading.load_model_steps(config.start, "float32", str(device))
     yield Progress("Looking through the vocabulary")
-    return _prepare(config, network, tokenizer, title, device)
+    return _prepare(config, own, is_scratch=model is None and config.start == SCRATCH)
+
+
+def _copied(model: LoadedModel, device: torch.device) -> LoadedModel:
+    if model.precision not in ("float32", "bfloat16"):
+        raise ParameterError(
+            f"{model.title} holds its weights in a form that cannot be trained. Load the model in float32."
+        )
+    network = copy.deepcopy(model.network).float().to(device)
+    own = replace(model, network=network, precision="float32", device=device)
+    loading.check(own)
+    return own
+
+
+def _from_scratch(config: BiasConfig, device: torch.device) -> LoadedModel:
+    tokenizer, source = gpt2_tokenizer(), scratch_source(config)
+    spec = registry.ModelSpec(
+        SCRATCH, "GPT-2 from scratch", "GPT-2", source, None, source.context_length, "", "Random weights."
+    )
+    network = scratch_network(config, len(tokenizer.backend)).eval().to(device)
+    own = LoadedModel(spec, "float32", device, network, tokenizer, str(config.seed), "")
+    loading.check(own)
+    return own
 
 
 @cache
@@ -109,27 +155,35 @@ def scratch_network(config: BiasConfig, vocab_size: int) -> "PreTrainedModel":
     return network
 
 
-def _prepare(
-    config: BiasConfig, network: "PreTrainedModel", tokenizer: TextTokenizer, title: str, device: torch.device
-) -> Trainee:
-    network.eval()  # no dropout: the divergence is that of the model itself, and the curve is the same every time
-    trained = _choose_weights(network, config.train_blocks)
-    _check_memory(network, trained, config, device)
-    vocab_size = network.get_output_embeddings().weight.shape[0]
-    wanted = patterns.match(config.pattern, tokenizer.token_texts(range(min(tokenizer.size, vocab_size))))
-    wanted_ids = torch.from_numpy(np.flatnonzero(wanted)).to(device)
-    context_length = int(network.config.max_position_embeddings)
-    if config.context_length > context_length:
+def _prepare(config: BiasConfig, model: LoadedModel, *, is_scratch: bool) -> Trainee:
+    model.network.eval()  # no dropout: the divergence is that of the model itself, and the curve is the same every time
+    front = torch.tensor(opening.opening_ids(model, config.bos), dtype=torch.int64)
+    _check_length(config, model, len(front))
+    trained = _choose_weights(model.network, config.train_blocks)
+    _check_memory(model, trained, config)
+    wanted_ids = _wanted_ids(config, model, is_scratch=is_scratch)
+    return Trainee(model, Target(wanted_ids, model.vocab_size), trained, front)
+
+
+def _check_length(config: BiasConfig, model: LoadedModel, opening_length: int) -> None:
+    length, longest, title = config.context_length, model.context_length, model.spec.title
+    if length > longest:
+        raise ParameterError(f"The context has {length:,} tokens; {title} reads {longest:,}. Choose fewer.")
+    if length <= opening_length:
         raise ParameterError(
-            f"The context has {config.context_length:,} tokens; {title} reads {context_length:,}. Choose fewer."
+            f"The context has {length} tokens, of which {opening_length} only open a text for {title}. Choose more."
         )
-    return Trainee(network, tokenizer, title, device, Target(wanted_ids, vocab_size), context_length, trained)
 
 
-def blocks_of(network: "PreTrainedModel") -> torch.nn.ModuleList:
-    """The transformer blocks, in order: the longest list of modules of the body."""
-    lists = [module for module in network.base_model.modules() if isinstance(module, torch.nn.ModuleList)]
-    return max(lists, key=len)
+def _wanted_ids(config: BiasConfig, model: LoadedModel, *, is_scratch: bool) -> torch.Tensor:
+    """(w,) ids that match the pattern, without those that the network itself never gives."""
+    texts = model.tokenizer.token_texts(range(min(model.tokenizer.size, model.vocab_size)))
+    never = set() if is_scratch else set(vocabulary.control_ids_of(model.tokenizer))
+    masked = networks.output_map(model.network).masked
+    if masked is not None:
+        never |= set(masked.tolist())
+    wanted = patterns.match(config.pattern, texts, never)
+    return torch.from_numpy(np.flatnonzero(wanted)).to(model.device)
 
 
 def _choose_weights(network: "PreTrainedModel", train_blocks: int | None) -> tuple[torch.nn.Parameter, ...]:
@@ -137,23 +191,21 @@ def _choose_weights(network: "PreTrainedModel", train_blocks: int | None) -> tup
     if train_blocks is None:
         network.requires_grad_(True)
         return tuple(network.parameters())
-    blocks = blocks_of(network)
+    blocks = networks.blocks(network)
     if train_blocks > len(blocks):
         raise ParameterError(f"train_blocks is {train_blocks}; this model has {len(blocks)} blocks. Choose fewer.")
     network.requires_grad_(False)
-    last = blocks[len(blocks) - train_blocks :]
+    last = torch.nn.ModuleList(blocks[len(blocks) - train_blocks :])
     last.requires_grad_(True)
     return tuple(last.parameters())
 
 
-def _check_memory(
-    network: "PreTrainedModel", trained: tuple[torch.nn.Parameter, ...], config: BiasConfig, device: torch.device
-) -> None:
+def _check_memory(model: LoadedModel, trained: tuple[torch.nn.Parameter, ...], config: BiasConfig) -> None:
     """Refuse at once what would fail later: gradient, two moments of Adam and the kept weights are held per weight."""
     copies = 2 if config.optimiser == "sgd" else 4
-    head = network.get_output_embeddings().weight
-    needed = 4 * (copies * sum(weight.numel() for weight in trained) + head.numel())
-    free = hardware.describe().memory_free_bytes if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
+    head = sum(weight.numel() for weight in networks.head(model.network).parameters())
+    needed = 4 * (copies * sum(weight.numel() for weight in trained) + head)
+    free = hardware.free_bytes(model.device)
     if needed > free:
         raise MemoryBudgetError(
             f"Training these weights needs about {needed / 1e9:.1f} GB more memory; {free / 1e9:.1f} GB are free. "

@@ -1,4 +1,7 @@
-"""The texts of a start model's tokens, without loading the model."""
+"""The texts of a start model's tokens, without loading the model, and which of its tokens are no text."""
+
+import re
+from typing import Any
 
 from engine import registry, sources
 from engine.errors import ModelAbsentError
@@ -7,6 +10,9 @@ from engine.sources import scratch
 from engine.tokens import TextTokenizer
 from engine.training.config import SCRATCH
 
+_CONTROL_NAME = re.compile(r"<[|\uff5c].+[|\uff5c]>|[<\[](?:unused|reserved|extra|pad|mask)[^>\]]*[>\]]", re.IGNORECASE)
+"""Names of control tokens among added ones that are not marked as such."""
+
 
 def token_texts(start: str) -> tuple[str, ...]:
     """Text of every token, in the order of ids, of the model that a run starts from.
@@ -14,18 +20,43 @@ def token_texts(start: str) -> tuple[str, ...]:
     Raises
     ------
     UnknownModelError, ModelAbsentError
-        Where there is no such model, or it is not on this machine.
+        There is no such model, or it is not on this machine.
     """
-    tokenizer = TextTokenizer(scratch.gpt2_tokenizer() if start == SCRATCH else _tokenizer_of(start))
+    tokenizer = _tokenizer_of(start)
     return tuple(tokenizer.token_texts(range(tokenizer.size)))
 
 
-def _tokenizer_of(name: str):  # type: ignore[no-untyped-def] # transformers has no types
+def control_ids(start: str) -> frozenset[int]:
+    """Ids of the control tokens of the model that a run starts from.
+
+    There are none in a network made from scratch: with random weights no token controls anything yet, and all are
+    alike. So "<|endoftext|>", which has an x in its name, is one of the 985 tokens of GPT-2 that do.
+
+    Raises
+    ------
+    UnknownModelError, ModelAbsentError
+        There is no such model, or it is not on this machine.
+    """
+    return frozenset() if start == SCRATCH else control_ids_of(_tokenizer_of(start))
+
+
+def control_ids_of(tokenizer: TextTokenizer) -> frozenset[int]:
+    """Ids that stand for no text: marked as special, or added under a name that only control tokens have."""
+    added = tokenizer.backend.added_tokens_decoder
+    return frozenset(tokenizer.backend.all_special_ids) | {
+        index for index, token in added.items() if token.special or _CONTROL_NAME.fullmatch(token.content)
+    }
+
+
+def _tokenizer_of(start: str) -> TextTokenizer:
+    if start == SCRATCH:
+        return TextTokenizer(scratch.gpt2_tokenizer())
     from transformers import AutoTokenizer
 
-    spec = registry.resolve(name)
+    spec = registry.resolve(start)
     path = sources.availability(spec).path
     if path is None:
         raise ModelAbsentError(f"{spec.title} is not on this machine. Fetch it on the models page.")
     with quiet_libraries():
-        return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        backend: Any = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    return TextTokenizer(backend)

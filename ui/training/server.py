@@ -63,6 +63,12 @@ def token_texts(start: str) -> tuple[str, ...]:
     return vocabulary.token_texts(start)
 
 
+@st.cache_resource(show_spinner=False, max_entries=8)
+def control_ids(start: str) -> frozenset[int]:
+    """Ids of a start model's tokens that stand for no text and are never wanted, read once."""
+    return vocabulary.control_ids(start)
+
+
 @st.cache_data(show_spinner=False, max_entries=200)
 def preview(start: str, kind: patterns.PatternKind, text: str, ignore_case: bool) -> Preview:
     """Which tokens a pattern matches.
@@ -73,7 +79,7 @@ def preview(start: str, kind: patterns.PatternKind, text: str, ignore_case: bool
         Where it matches nothing or everything, or is no pattern.
     """
     texts = token_texts(start)
-    wanted = patterns.match(Pattern(kind, text, ignore_case), texts).nonzero()[0]
+    wanted = patterns.match(Pattern(kind, text, ignore_case), texts, control_ids(start)).nonzero()[0]
     every = max(1, len(wanted) // _SHOWN_TOKENS)
     shown = tuple(texts[index] for index in wanted[::every][:_SHOWN_TOKENS])
     return Preview(len(wanted), len(texts), shown)
