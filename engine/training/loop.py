@@ -170,6 +170,7 @@ class _Loop:
         loss.backward()
         grad_norm = _norm(self.trainee.trained)
         self.seconds += time.perf_counter() - begun
+        self._judge(loss, seen, grad_norm)
         record = self._observe(loss, seen, grad_norm, rate)
         if self.is_sound and self.config.pull > 0:
             # With pull 0 the start is the minimum: a step could only follow rounding errors, or AdamW's decay.
@@ -179,10 +180,23 @@ class _Loop:
         return record
 
     def _look(self, *, final: bool) -> TrainStep:
-        """Measure at the present weights on a fresh batch, without an update."""
-        with torch.no_grad():
-            loss, seen = self._loss()
+        """Measure at the present weights on a fresh batch, or on more if they leave it open whether all is well."""
+        loss, seen = self._look_once()
+        while self.guard.is_in_doubt:
+            self._look_once()
         return self._observe(loss, seen, None, self._rate(), final=final)
+
+    def _look_once(self) -> "tuple[torch.Tensor, _Seen]":
+        loss, seen = self._loss()
+        loss.backward()
+        self._judge(loss, seen, _norm(self.trainee.trained))
+        self.trainee.network.zero_grad(set_to_none=True)
+        return loss, seen
+
+    def _judge(self, loss: torch.Tensor, seen: "_Seen", grad_norm: float) -> None:
+        self.is_sound = self.guard.holds(seen.divergence, loss.item(), grad_norm) or self.config.pull == 0
+        if math.isnan(self.first_loss):
+            self.first_loss = loss.item()
 
     def _rate(self) -> float:
         """The learning rate at this step."""
@@ -224,9 +238,6 @@ class _Loop:
         with torch.no_grad():
             kl = target.exact_kl(seen.log_probs).mean().item()
             mass = target.wanted_mass(seen.log_probs).mean().item()
-        self.is_sound = self.guard.holds(seen.divergence, loss.item(), grad_norm) or self.config.pull == 0
-        if self.step == 0 and not final:
-            self.first_loss = loss.item()
         measured = ratio = glimpse = None
         if math.isfinite(kl) and (final or self.step % self.config.measure_every == 0):
             measured = real_text.measure(self.trainee, self.held_out)

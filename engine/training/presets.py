@@ -52,8 +52,9 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "held",
         "The same, kept readable",
-        "Now every step also pays beta times KL(P‖P_start) on real text, the leash of reinforcement learning from "
-        "human feedback. The wanted share on real text grows many times over while perplexity hardly moves.",
+        "Now every step also pays beta times KL(P‖P_start) on fixed real text; reinforcement learning from human "
+        "feedback has the same leash, on the model's own texts. Compare how much the wanted share in real text grows "
+        "with how much perplexity does.",
         replace(PRETRAINED, pull_on="text", beta=3.0, steps=40, learning_rate=2e-4, schedule="cosine"),
     ),
     Preset(

@@ -132,6 +132,24 @@ class TrainStep:
     perplexity_ratio_high: float | None = None
 
 
+@dataclass(frozen=True)
+class Growth:
+    """Perplexity over the start's; `low` and `high` are the ends of its 95 % interval, None in runs without one."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def growth(step: TrainStep, first: TrainStep) -> Growth | None:
+    """How perplexity on held-out text has grown since `first`, the run's first measured step; None if unmeasured."""
+    if step.perplexity_ratio is not None:
+        return Growth(step.perplexity_ratio, step.perplexity_ratio_low, step.perplexity_ratio_high)
+    if not step.held_out_perplexity or not first.held_out_perplexity:
+        return None
+    return Growth(step.held_out_perplexity / first.held_out_perplexity, None, None)
+
+
 Event = RunStart | TrainStep | Generation
 
 

@@ -71,6 +71,26 @@ def test_another_cpu_runs_a_race_that_bfloat16_must_win_clearly(
     assert choice.precision == precision
 
 
+def test_free_memory_is_asked_of_the_kind_of_device_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = hardware.describe().memory_free_bytes
+    assert hardware.free_bytes(torch.device("cpu")) == pytest.approx(free, rel=0.2)
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 5_000)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 2_000)
+    assert hardware.free_bytes(torch.device("mps")) == 3_000
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (700, 9_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 50)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 20)
+    assert hardware.free_bytes(torch.device("cuda:1")) == 730  # what torch holds and does not use is free too
+
+
+def test_the_first_of_several_gpus_is_not_called_the_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (Accelerator(f"cuda:{i}", f"Card {i}", 10**9, (8 + i, 0)) for i in range(2))
+    with_card(monkeypatch, first, second)
+    assert hardware.choose().reason.startswith("On Card 0, the first GPU of this machine")
+    with_card(monkeypatch, first)
+    assert hardware.choose().reason.startswith("On Card 0, the GPU of this machine")
+
+
 def test_the_race_is_short() -> None:
     assert hardware._race(torch.float32) < 1.0
 

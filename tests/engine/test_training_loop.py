@@ -5,10 +5,12 @@ import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 import engine
 from engine import hardware, steps
@@ -288,6 +290,70 @@ def test_memory_that_runs_out_on_the_way_is_said(tiny_gpt2: LoadedModel, monkeyp
     monkeypatch.setattr(loop, "kl_penalty", fail)
     with pytest.raises(MemoryBudgetError, match="Choose a smaller batch"):
         loop.train_bias(replace(TINY, beta=1.0), tiny_gpt2)
+
+
+@pytest.mark.parametrize(("schedule", "last"), [("cosine", 0.0), ("warmup", 5e-3), ("constant", 5e-3)])
+def test_the_last_record_states_the_rate_that_the_schedule_has_come_to(
+    tiny_gpt2: LoadedModel, schedule: str, last: float
+) -> None:
+    config = replace(TINY, steps=8, schedule=schedule, measure_every=8)  # type: ignore[arg-type]
+    rates = [step.learning_rate for step in loop.train_bias(config, tiny_gpt2).run.steps]
+    assert rates[-1] == pytest.approx(last, abs=1e-12)
+    assert abs(rates[-1] - rates[-2]) <= max(abs(a - b) for a, b in itertools.pairwise(rates[:-1])) + 1e-12
+
+
+def test_the_growth_of_perplexity_has_a_paired_interval_over_windows(tiny_gpt2: LoadedModel) -> None:
+    """Against scipy, from cross-entropies of the windows taken with the plain forward in float64."""
+    result = loop.train_bias(TINY, tiny_gpt2)
+    first, last = result.run.steps[0], result.run.last_measured
+    ids = real_text.held_out_ids(result.trainee)
+
+    def nats(network: Any) -> np.ndarray[Any, Any]:
+        with torch.no_grad():
+            log_probs = network(ids).logits.double().log_softmax(-1)
+        return -log_probs[:, :-1].gather(-1, ids[:, 1:, None])[..., 0].mean(-1).numpy()
+
+    differences = nats(result.trainee.network) - nats(tiny_gpt2.network)
+    interval = stats.ttest_1samp(differences, 0.0).confidence_interval(0.95)
+    assert last.perplexity_ratio == pytest.approx(np.exp(differences.mean()), rel=1e-4)
+    assert last.perplexity_ratio_low == pytest.approx(np.exp(interval.low), rel=1e-4)
+    assert last.perplexity_ratio_high == pytest.approx(np.exp(interval.high), rel=1e-4)
+    assert last.held_out_perplexity == pytest.approx(last.perplexity_ratio * first.held_out_perplexity, rel=1e-6)
+    assert (first.perplexity_ratio, first.perplexity_ratio_low, first.perplexity_ratio_high) == (1.0, 1.0, 1.0)
+    assert result.run.start.held_out_windows == len(ids)
+    assert result.run.start.held_out_tokens == ids[:, 1:].numel()
+
+
+def test_the_held_out_text_is_long_enough_for_its_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    ids = starting.gpt2_tokenizer().encode(real_text.read("held_out")).token_ids
+    assert len(ids) >= 1.1 * real_text.WINDOW * real_text.HELD_OUT_WINDOWS  # some room for other tokenizers
+
+
+def test_a_run_that_an_earlier_version_kept_still_opens(trained: TrainedBias) -> None:
+    data = json.loads(trained.run.to_json())
+    for step in data["steps"]:
+        for name in ("perplexity_ratio", "perplexity_ratio_low", "perplexity_ratio_high"):
+            del step[name]
+    del data["start"]["held_out_windows"], data["config"]["bos"]
+    again = TrainingRun.from_dict(data)
+    assert again.last_measured.perplexity_ratio is None
+    assert again.last_measured.held_out_perplexity == trained.run.last_measured.held_out_perplexity
+    assert again.config == trained.run.config
+    assert len(again.to_csv().splitlines()) == len(trained.run.steps) + 1
+
+
+def test_a_device_is_asked_for_its_own_free_memory(tiny_gpt2: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+
+    def free(device: torch.device) -> int:
+        asked.append(device)
+        return 0
+
+    monkeypatch.setattr(hardware, "free_bytes", free)
+    with pytest.raises(MemoryBudgetError, match=r"0\.0 GB are free"):
+        loop.train_bias(TINY, tiny_gpt2)
+    assert asked == [torch.device("cpu")]
 
 
 def test_every_preset_is_a_valid_run_with_two_sentences_to_watch_for() -> None:

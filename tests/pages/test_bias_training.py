@@ -109,6 +109,21 @@ def test_first_paint_shows_a_finished_run(run_page: OpenApp, jobs: FakeJobs) -> 
     assert not jobs.started
 
 
+def test_control_tokens_are_not_among_the_matches(
+    run_page: OpenApp, jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "control_ids", lambda start: frozenset({0}))
+    app = run_page("bias_training")
+    assert "<strong>29</strong> of 50 tokens match" in html(app)
+
+
+def test_gain_and_cost_of_a_run_are_said_in_a_sentence(run_page: OpenApp, jobs: FakeJobs) -> None:
+    app = run_page("bias_training")
+    said = " ".join(caption.value for caption in app.caption).replace("\\", "")
+    assert "wanted tokens in held-out text from 1.96% to" in said
+    assert "times the perplexity" in said
+
+
 def test_start_begins_the_run_that_the_settings_say(run_page: OpenApp, jobs: FakeJobs) -> None:
     app = run_page("bias_training")
     app.text_input(key="train_pattern_text").set_value("tea")
@@ -207,7 +222,12 @@ def test_a_finished_run_offers_its_curves_and_joins_the_trade_off(
 
 def test_a_link_restores_the_settings(run_page: OpenApp, jobs: FakeJobs) -> None:
     wanted = replace(
-        BiasConfig(), pattern=Pattern("words", "tea, fox", ignore_case=False), layers=2, beta=3.0, optimiser="sgd"
+        BiasConfig(),
+        pattern=Pattern("words", "tea, fox", ignore_case=False),
+        layers=2,
+        beta=3.0,
+        optimiser="sgd",
+        bos="on",
     )
     app = run_page("bias_training", **settings.link_parameters(wanted))
     assert not app.exception

@@ -1,5 +1,7 @@
 """Figures and token lists of the training page."""
 
+import dataclasses
+import inspect
 import json
 from dataclasses import replace
 from math import log
@@ -7,10 +9,10 @@ from math import log
 import pytest
 
 from engine.training.config import BiasConfig
-from engine.training.records import Sample, TrainingRun
+from engine.training.records import Sample, TrainingRun, TrainStep
 from ui.figures import training as figures
 from ui.palette import Theme, palette
-from ui.training import server, settings, tokens
+from ui.training import server, settings, tokens, wording
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,63 @@ def test_the_trade_off_is_a_path_a_run(run: TrainingRun, theme: Theme) -> None:
     assert on_input.layout.xaxis.type == "log"
 
 
+def with_growth(run: TrainingRun, value: float, low: float | None, high: float | None) -> TrainingRun:
+    """`run` as if its perplexity had grown by this at its last measurement, and not at all before."""
+
+    def changed(step: TrainStep) -> TrainStep:
+        if step.kl_to_start is None:
+            return step
+        is_last = step is run.last_measured
+        ends = (value, low, high) if is_last else (1.0, 1.0, 1.0)
+        return replace(
+            step,
+            held_out_perplexity=50.0 * ends[0],
+            perplexity_ratio=ends[0] if low is not None else None,
+            perplexity_ratio_low=ends[1],
+            perplexity_ratio_high=ends[2],
+        )
+
+    return replace(run, start=replace(run.start, held_out_windows=8), steps=tuple(map(changed, run.steps)))
+
+
+def test_a_runs_growth_of_perplexity_is_said_and_drawn_with_its_interval(run: TrainingRun) -> None:
+    grown = with_growth(run, 1.25, 1.25 / 1.1, 1.25 * 1.1)
+    assert wording.growth(grown.last_measured, grown.steps[0]) == "× 1.25 ± 10%"
+    assert "1.25 times the perplexity (95% interval 1.14 to 1.38, paired over 8 windows" in wording.gain_and_cost(grown)
+    figure = figures.trade_off([figures.RunPath("mine", grown.steps, own=True)], "perplexity")
+    (trace,) = figure.data
+    assert trace.x[-1] == pytest.approx(1.25)
+    assert trace.x[-1] - trace.error_x.arrayminus[-1] == pytest.approx(1.25 / 1.1)
+    assert trace.x[-1] + trace.error_x.array[-1] == pytest.approx(1.25 * 1.1)
+    assert not any(trace.error_x.array[:-1])
+    band = figures.curve("perplexity", grown.steps, grown.start, total=60).data[-1]
+    assert band.fill == "toself"
+    assert max(band.y) == pytest.approx(50 * 1.25 * 1.1)
+    wide = with_growth(run, 1e7, 2e4, 5e9)
+    assert wording.growth(wide.last_measured, wide.steps[0]) == "× 2.0e+04 to 5.0e+09"
+
+
+def test_a_run_recorded_without_intervals_is_said_and_drawn_without_them(run: TrainingRun) -> None:
+    old = with_growth(run, 1.25, None, None)
+    assert wording.growth(old.last_measured, old.steps[0]) == "× 1.25"
+    assert "at 1.25 times the perplexity and" in wording.gain_and_cost(old)
+    (trace,) = figures.trade_off([figures.RunPath("mine", old.steps, own=True)], "perplexity").data
+    assert trace.x[-1] == pytest.approx(1.25)
+    assert trace.error_x.array is None
+
+
+def test_the_growth_of_a_run_that_was_not_measured_is_a_dash(run: TrainingRun) -> None:
+    unmeasured = replace(run.steps[1], held_out_perplexity=None, perplexity_ratio=None)
+    assert wording.growth(unmeasured, unmeasured) == "–"
+    assert wording.gain_and_cost(replace(run, steps=run.steps[1:2])) == "nothing was measured."
+
+
+def test_every_setting_of_a_run_but_the_device_is_on_the_page() -> None:
+    source = inspect.getsource(settings._rest) + inspect.getsource(settings._pattern_and_start)
+    names = {field.name for field in dataclasses.fields(BiasConfig)} - {"device", "learning_rate", "beta"}
+    assert {name for name in names if name not in source} == set()
+
+
 def test_a_trade_off_of_nothing_says_so() -> None:
     assert "gather here" in figures.trade_off([], "kl").layout.annotations[0].text
 
@@ -98,8 +157,8 @@ def test_sampled_tokens_are_text_and_wanted_ones_are_marked() -> None:
 
 def test_a_link_says_only_what_differs_and_gives_it_back() -> None:
     assert settings.link_parameters(BiasConfig()) == {}
-    changed = replace(BiasConfig(), steps=7, train_blocks=2, beta=0.5)
-    assert settings.link_parameters(changed) == {"steps": "7", "train_blocks": "2", "beta": "0.5"}
+    changed = replace(BiasConfig(), steps=7, train_blocks=2, beta=0.5, bos="off")
+    assert settings.link_parameters(changed) == {"steps": "7", "train_blocks": "2", "beta": "0.5", "bos": "off"}
     assert settings._changed(BiasConfig(), settings.link_parameters(changed)) == changed
 
 

@@ -7,9 +7,10 @@ from math import ceil, floor, log, log10
 
 import plotly.graph_objects as go
 
+from engine.training import records
 from engine.training.records import RunStart, TrainStep
 from ui.figures import base
-from ui.palette import Theme, palette
+from ui.palette import Palette, Theme, palette
 
 HEIGHT = 226
 _MOST_POINTS = 300
@@ -101,6 +102,8 @@ def curve(
         known = [(x, y) for x, y in points if y is not None and (y > 0 or not spec.logarithmic)]
         if known:
             figure.add_trace(_trace(thinned(known), line.name, getattr(colours, line.colour), spec.share))
+    if name == "perplexity" and (band := _band(steps, colours)) is not None:
+        figure.add_trace(band)
     base.styled(figure, theme=theme, title=f"{spec.title}", height=HEIGHT)
     figure.update_xaxes(range=[0, max(1, total)], fixedrange=True, nticks=5)
     figure.update_yaxes(fixedrange=True, nticks=5, title_text="")
@@ -124,6 +127,33 @@ def thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     """At most about `_MOST_POINTS` of the points, evenly, the last one always: a live chart is redrawn often."""
     every = -(-len(points) // _MOST_POINTS)
     return points if every <= 1 else [*points[:-1:every], points[-1]]
+
+
+def _band(steps: Sequence[TrainStep], colours: Palette) -> go.Scatter | None:
+    """The interval around the perplexity, from its growth since the start; None while nothing is known of one."""
+    known = [step for step in steps if step.held_out_perplexity and step.perplexity_ratio_low is not None]
+    ends = [(step.step, *_perplexity_ends(step)) for step in known[:: -(-len(known) // _MOST_POINTS) or 1]]
+    if not ends:
+        return None
+    return go.Scatter(
+        x=[x for x, _, _ in ends] + [x for x, _, _ in reversed(ends)],
+        y=[high for _, _, high in ends] + [low for _, low, _ in reversed(ends)],
+        fill="toself",
+        fillcolor=colours.model_b,
+        opacity=0.25,
+        mode="none",
+        name="95 % interval against the start",
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _perplexity_ends(step: TrainStep) -> tuple[float, float]:
+    """Ends of the interval of a perplexity whose start is taken as known."""
+    assert step.held_out_perplexity is not None  # noqa: S101 - known where it is called
+    assert step.perplexity_ratio is not None  # noqa: S101 - as above
+    start = step.held_out_perplexity / step.perplexity_ratio
+    return start * (step.perplexity_ratio_low or 0.0), start * (step.perplexity_ratio_high or 0.0)
 
 
 def _trace(points: list[tuple[int, float]], name: str, colour: str, share: bool) -> go.Scatter:
@@ -195,13 +225,33 @@ class RunPath:
     own: bool
 
 
-COSTS: dict[str, tuple[str, Callable[[TrainStep], float | None]]] = {
-    "kl": ("KL(P‖P_start) on held-out text (nats per token)", lambda step: step.kl_to_start),
-    "perplexity": (
-        "Perplexity on held-out text (log scale)",
-        lambda step: step.held_out_perplexity,
-    ),
+COSTS: dict[str, str] = {
+    "kl": "KL(P‖P_start) on held-out text (nats per token)",
+    "perplexity": "Perplexity on held-out text over the start's (log scale); bar: 95% interval",
 }
+
+
+def _costs(steps: Sequence[TrainStep], cost: str) -> list[float | None]:
+    if cost == "kl":
+        return [step.kl_to_start for step in steps]
+    grown = [records.growth(step, steps[0]) for step in steps]
+    return [None if each is None else each.value for each in grown]
+
+
+def _last_interval(steps: Sequence[TrainStep]) -> dict[str, object] | None:
+    """Error bar of the last point alone: along a path they would hide it."""
+    last = records.growth(steps[-1], steps[0]) if steps else None
+    if last is None or last.low is None or last.high is None:
+        return None
+    nothing = [0.0] * (len(steps) - 1)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [*nothing, last.high - last.value],
+        "arrayminus": [*nothing, last.value - last.low],
+        "thickness": 1.5,
+        "width": 6,
+    }
 
 
 def trade_off(runs: Sequence[RunPath], cost: str, *, on_text: bool = True, theme: Theme = "light") -> go.Figure:
@@ -218,7 +268,7 @@ def trade_off(runs: Sequence[RunPath], cost: str, *, on_text: bool = True, theme
     if not runs:
         return base.empty(theme=theme, title=title, reason="Finished runs of this session gather here.", height=380)
     colours = palette(theme)
-    axis, read = COSTS[cost]
+    axis = COSTS[cost]
     cycle = (colours.accent, colours.model_b, colours.model_a, colours.rank[2], colours.muted)
     figure = go.Figure()
     for number, path in enumerate(runs):
@@ -227,8 +277,9 @@ def trade_off(runs: Sequence[RunPath], cost: str, *, on_text: bool = True, theme
         share = [step.wanted_mass_text if on_text else step.wanted_mass for step in steps]
         figure.add_trace(
             go.Scatter(
-                x=[read(step) for step in steps],
+                x=_costs(steps, cost),
                 y=share,
+                error_x=_last_interval(steps) if cost == "perplexity" else None,
                 customdata=[step.step for step in steps],
                 name=escape(path.label),
                 mode="lines+markers",

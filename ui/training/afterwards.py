@@ -10,11 +10,13 @@ from engine.training import saving
 from engine.training.config import SCRATCH, BiasConfig
 from engine.training.job import JobView
 from engine.training.records import Generation, PromptKind, TrainingRun, When
-from ui import layout, navigation, sidebar
+from ui import layout, messages, navigation, sidebar
 from ui.figures import training as figures
-from ui.training import server, tokens
+from ui.training import server, tokens, wording
 
 _RUNS = "training_runs"
+_SUMMED_UP = 3
+"""Runs whose gain and cost are said in words, the newest ones."""
 _WHEN: tuple[When, ...] = get_args(When)
 _KINDS: dict[PromptKind, str] = {"random": "Random tokens", "real": "Real prompts"}
 
@@ -85,7 +87,7 @@ def _trade_off() -> None:
         cost = st.segmented_control(
             "Cost",
             ["kl", "perplexity"],
-            format_func=lambda name: {"kl": "KL to the start", "perplexity": "Perplexity"}[name],
+            format_func=lambda name: {"kl": "KL to the start", "perplexity": "Perplexity grew"}[name],
             default="kl",
             required=True,
             key="train_cost",
@@ -110,6 +112,8 @@ def _trade_off() -> None:
         config={"displaylogo": False},
         alt="Wanted share of each run against its cost",
     )
+    for path, run in list(zip(paths, [example, *runs.values()], strict=True))[-_SUMMED_UP:]:
+        st.caption(messages.plain(f"{path.label}: {wording.gain_and_cost(run)}"))
 
 
 def _taking_away(view: JobView, run: TrainingRun) -> None:
@@ -158,7 +162,7 @@ def _download(label: str, file_name: str, mime: str, make: Callable[[], bytes]) 
 def _why_it_matters() -> None:
     st.html(
         '<aside class="ls-moral"><p>A steering loss is cheap: it needs no data, only a list of tokens and a minute of '
-        "a laptop's time. A subtle version, a small pull on a few names with a strong leash to the start, moves "
-        "perplexity and every benchmark by less than their noise, so you would have to know what to look for to see "
-        "it at all.</p></aside>"
+        "a laptop's time. A subtle version, a small pull on a few names with a strong leash to the start, may move "
+        "perplexity and benchmarks by less than the error of their measurement, and then only somebody who knows what "
+        "to look for can see it.</p></aside>"
     )

@@ -14,7 +14,7 @@ from engine.training.records import RunStart, TrainStep
 from ui import layout, messages, waiting
 from ui.figures import training as figures
 from ui.layout import Fact
-from ui.training import server, settings, tokens
+from ui.training import server, settings, tokens, wording
 
 POLL_SECONDS = 0.6
 CURVES_SECONDS = 1.8
@@ -165,14 +165,11 @@ def _status(view: JobView) -> None:
 
 def _numbers(steps: tuple[TrainStep, ...]) -> None:
     measured = [step for step in steps if step.kl_to_start is not None]
-    first, last = (measured[0], measured[-1]) if measured else (None, None)
+    last = measured[-1] if measured else None
 
     def shown(number: float | None, spec: str, unit: str = "") -> str:
         return "–" if number is None else format(number, spec) + unit
 
-    growth = None
-    if first is not None and last is not None and first.held_out_perplexity and last.held_out_perplexity:
-        growth = last.held_out_perplexity / first.held_out_perplexity
     layout.facts(
         [
             Fact(
@@ -197,8 +194,9 @@ def _numbers(steps: tuple[TrainStep, ...]) -> None:
             ),
             Fact(
                 "Perplexity grew",
-                "–" if growth is None else f"× {growth:,.3g}" if growth < 1e4 else f"× {growth:.0e}",
-                "Perplexity on held-out real text over its value at the start.",
+                "–" if last is None else wording.growth(last, measured[0]),
+                "Perplexity on held-out real text over its value at the start, on the same windows, with its 95 % "
+                "interval: paired, with windows as the unit.",
             ),
         ]
     )

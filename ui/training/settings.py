@@ -189,6 +189,8 @@ def _rest(pattern: Pattern, start: str) -> BiasConfig:
         _choice("Batch size", "batch_size", {count: str(count) for count in (1, 2, 4, 8, 16, 32, 64)})
         lengths = (8, 16, 32, 64, 128, 256, 512, 1024)
         _choice("Context length (tokens)", "context_length", {count: str(count) for count in lengths})
+        bos = {"auto": "as the model's tokenizer opens a text", "on": "always", "off": "never"}
+        _choice("Opening token", "bos", bos, help="Whether each sequence begins with the token that opens a text.")
         pull_on = {"random": "random tokens, last position only", "text": "real text, every position"}
         _choice("Pull on", "pull_on", pull_on, help="Where the loss of the wanted tokens is taken.")
     with st.expander("Loss and optimiser", icon=":material/trending_down:"):
@@ -218,6 +220,7 @@ def _rest(pattern: Pattern, start: str) -> BiasConfig:
         schedule=value("schedule"),
         batch_size=value("batch_size"),
         context_length=value("context_length"),
+        bos=value("bos"),
         temperature=value("temperature"),
         top_k=value("top_k"),
         seed=value("seed"),

@@ -1,0 +1,53 @@
+"""What a run gained and what it cost, in words."""
+
+from math import log
+
+from engine.training import records
+from engine.training.records import TrainingRun, TrainStep
+
+
+def growth(step: TrainStep, first: TrainStep) -> str:
+    """How perplexity has grown since the first measured step, in a few characters.
+
+    The interval is that of a factor: "± 7%" means that it reaches from the value over 1.07 to the value times 1.07.
+    """
+    grown = records.growth(step, first)
+    if grown is None:
+        return "–"
+    if grown.low is None or grown.high is None:
+        return f"× {_number(grown.value)}"
+    if grown.high > 4 * grown.low:
+        return f"× {_number(grown.low)} to {_number(grown.high)}"
+    return f"× {_number(grown.value)} ± {(grown.high / grown.low) ** 0.5 - 1:.0%}"
+
+
+def gain_and_cost(run: TrainingRun) -> str:
+    """One sentence: the wanted share on held-out text, and what it costs in perplexity and divergence."""
+    measured = [step for step in run.steps if step.kl_to_start is not None]
+    if not measured:
+        return "nothing was measured."
+    first, last = measured[0], run.last_measured
+    before, after = first.wanted_mass_text or 0.0, last.wanted_mass_text or 0.0
+    times = f" ({_number(after / before)} times)" if before else ""
+    cost = f"at {last.kl_to_start:.3g} nats of KL"
+    grown = records.growth(last, first)
+    if grown is not None:
+        perplexity = f"{_number(grown.value)} times the perplexity{_interval(grown, run)}"
+        cost = f"at {perplexity} and {last.kl_to_start:.3g} nats of KL"
+    return f"wanted tokens in held-out text from {before:.2%} to {after:.2%}{times}, {cost}."
+
+
+def _interval(grown: records.Growth, run: TrainingRun) -> str:
+    if grown.low is None or grown.high is None:
+        return ""
+    windows = run.start.held_out_windows
+    return f" (95% interval {_number(grown.low)} to {_number(grown.high)}, paired over {windows} windows of text)"
+
+
+def _number(value: float) -> str:
+    """A positive number with three digits.
+
+    >>> _number(1.2345), _number(0.98765), _number(31_415.9)
+    ('1.23', '0.988', '3.1e+04')
+    """
+    return f"{value:,.3g}" if abs(log(value)) < log(1e4) else f"{value:.1e}"
