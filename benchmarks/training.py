@@ -108,7 +108,10 @@ def _row(run: TrainingRun, seconds: float) -> dict[str, Any]:
         "wanted_in_held_out_text": round(last.wanted_mass_text or 0.0, 4),
         "wanted_times_start": round((last.wanted_mass_text or 0.0) / (first.wanted_mass_text or 1.0), 1),
         "kl_to_start_nats": round(last.kl_to_start or 0.0, 3),
-        "perplexity_times_start": round((last.held_out_perplexity or 0.0) / (first.held_out_perplexity or 1.0), 3),
+        "perplexity_times_start": [
+            None if ratio is None else round(ratio, 3)
+            for ratio in (last.perplexity_ratio, last.perplexity_ratio_low, last.perplexity_ratio_high)
+        ],
         "wanted_of_200_real_prompts": [counts["before", "real"], counts["after", "real"]],
         "seconds": round(seconds, 1),
     }
@@ -119,7 +122,7 @@ def memory_of_start() -> dict[str, float]:
     model = load_model(DEFAULT_MODEL, precision="float32")
     trainee = engine_steps.run(starting.start_steps(presets.preset("held").config, model))
     views = real_text.start_views(trainee)
-    kept = views[0].head.numel() + sum(view.hidden.numel() for view in views)
+    kept = sum(weight.numel() for weight in views[0].head.parameters()) + sum(view.hidden.numel() for view in views)
     whole = sum(weight.numel() for weight in trainee.network.parameters())
     return {"kept_mb": round(4 * kept / 1e6, 1), "second_copy_mb": round(4 * whole / 1e6, 1)}
 

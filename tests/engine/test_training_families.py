@@ -6,6 +6,7 @@ What is expected comes from the plain forward of transformers, in float64 from i
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,6 +172,20 @@ def test_only_the_last_block_changes_in_any_family(model: LoadedModel) -> None:
     changed = {id(new) for name, new in trained.trainee.network.named_parameters() if not torch.equal(new, old[name])}
     assert changed
     assert changed <= inside
+
+
+@pytest.mark.parametrize(("family", "more"), [("Rwkv", {"num_hidden_layers": 4, "rescale_every": 2}), ("Phi", {})])
+def test_what_is_saved_is_the_network_as_it_was_trained(
+    family: str, more: dict[str, Any], tiny_gpt2: LoadedModel, tmp_path: Path
+) -> None:
+    model = replace(tiny_gpt2, network=network_of(family, **more))
+    trained = loop.train_bias(replace(CONFIG, learning_rate=1e-3), model)
+    again = transformers.AutoModelForCausalLM.from_pretrained(trained.save(tmp_path / "m"), local_files_only=True)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        expected = plain_log_probs(trained.trainee.network, ids)
+        assert torch.allclose(plain_log_probs(again.eval(), ids), expected, atol=1e-4)
+        assert torch.allclose(plain_log_probs(trained.trainee.network, ids), expected)  # saving leaves it as it is
 
 
 @pytest.mark.parametrize("family", NO_LENGTH)
