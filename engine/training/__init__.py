@@ -3,10 +3,12 @@
     config.py     what a run is asked to do, checked
     presets.py    runs known to work, and what to watch for in them
     patterns.py   which tokens of a vocabulary are wanted
+    vocabulary.py the tokens of a start model, and which of them are no text
     losses.py     the target distribution and the divergences
     starting.py   the network a run starts from, on a private copy
     real_text.py  fixed real text, the start model's view of it, and measurements on it
     sampling.py   a few sampled tokens, counted
+    guard.py      when a run has run away
     loop.py       the run itself, step by step
     records.py    what a run leaves behind, as plain values
     process.py    the run in a process of its own, spoken to in JSON lines
