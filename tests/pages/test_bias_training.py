@@ -120,8 +120,9 @@ def test_control_tokens_are_not_among_the_matches(
 def test_gain_and_cost_of_a_run_are_said_in_a_sentence(run_page: OpenApp, jobs: FakeJobs) -> None:
     app = run_page("bias_training")
     said = " ".join(caption.value for caption in app.caption).replace("\\", "")
-    assert "wanted tokens in held-out text from 1.96% to" in said
-    assert "times the perplexity" in said
+    first, last = recorded().steps[0], recorded().last_measured
+    assert f"wanted tokens in held-out text from {first.wanted_mass_text:.2%} to {last.wanted_mass_text:.2%}" in said
+    assert f"at {last.perplexity_ratio:.0f} times the perplexity (95% interval" in said
 
 
 def test_start_begins_the_run_that_the_settings_say(run_page: OpenApp, jobs: FakeJobs) -> None:
