@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from engine import inputs, registry
+from engine import inputs, reading_options, registry
 from engine.corpus import cli as corpus_cli
 from engine.errors import EngineError
 from engine.steps import Progress, Steps, run
@@ -26,7 +26,7 @@ Output = Callable[[argparse.Namespace], str | Iterator[str]]
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     _speak_utf8()
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(reading_options.with_bare_bos(sys.argv[1:] if arguments is None else arguments))
     command: Output = options.command
     out = sys.stdout
     try:
@@ -105,7 +105,8 @@ def _add_scoring_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", help="a text file, or - for standard input")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
     command.add_argument("--top-k", type=int, default=10, help="how many of the likeliest tokens to list a position")
-    command.add_argument("--bos", action="store_true", help="put the model's opening token before the text")
+    reading_options.add_bos(command)
+    reading_options.add_special_tokens(command)
     command.add_argument("--window", type=int, help="tokens read at once; default: the model's context")
     command.add_argument("--stride", type=int, help="tokens each further window predicts; default: half the window")
     form = command.add_mutually_exclusive_group()
@@ -165,7 +166,8 @@ def _compare(options: argparse.Namespace) -> str:
 def _scoring_arguments(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "top_k": options.top_k,
-        "bos": "on" if options.bos else "auto",
+        "bos": options.bos,
+        "special_tokens": options.special_tokens,
         "window": options.window,
         "stride": options.stride,
     }

@@ -25,8 +25,7 @@ def opening_ids(model: "ScoringModel", bos: Bos) -> tuple[int, ...]:
     ParameterError
         The choice is unknown, or 'on' and the model has no token that opens a text.
     """
-    if bos not in BOS:
-        raise ParameterError(f"bos is {bos!r}; it must be 'auto', 'on' or 'off'.")
+    check(bos)
     own = model.tokenizer.opening_ids
     if bos == "off" or (bos == "auto" and not own):
         return ()
@@ -35,6 +34,12 @@ def opening_ids(model: "ScoringModel", bos: Bos) -> tuple[int, ...]:
     if model.bos_id is None:
         raise ParameterError(f"{model.title} has no token that opens a text. Turn the opening token off.")
     return (model.bos_id,)
+
+
+def check(bos: Bos) -> None:
+    """Raise a `ParameterError` for an unknown choice."""
+    if bos not in BOS:
+        raise ParameterError(f"bos is {bos!r}; it must be 'auto', 'on' or 'off'.")
 
 
 def choice(bos: Bos, prepend_bos: bool | None) -> Bos:

@@ -62,8 +62,9 @@ class TextScores:
         Tokens the model saw at most at once, and how far the window moved. A text that fits has one window.
     bos
         What was asked to stand in front: 'auto', 'on' or 'off'. See `engine.opening`.
-    opening_ids
-        Ids that did stand in front of every window, so that the first token was predicted too; often none.
+    opening_ids, opening_tokens
+        Ids that did stand in front of every window, so that the first token was predicted too, and their strings;
+        often none.
     special_tokens
         Whether text that spells a special token was read as that token.
     """
@@ -85,6 +86,7 @@ class TextScores:
     ties: IntArray
     bos: Bos = "auto"
     opening_ids: tuple[int, ...] = ()
+    opening_tokens: tuple[str, ...] = ()
     special_tokens: bool = False
 
     def __post_init__(self) -> None:

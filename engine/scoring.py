@@ -259,6 +259,7 @@ def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list
         stride=reading.plan.stride,
         bos=reading.settings.bos,
         opening_ids=reading.opening_ids,
+        opening_tokens=tuple(model.tokenizer.token_texts(reading.opening_ids)),
         special_tokens=reading.settings.special_tokens,
     )
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from engine import errors, export, inputs, registry
+from engine import errors, export, inputs, reading_options, registry
 from engine.corpus.reading import FORMS
 from engine.steps import Steps
 
@@ -37,6 +37,8 @@ def _add_divergence(commands: Any, run: RunSteps) -> None:
         command.add_argument(f"--{role}-precision", default="auto", help=_PRECISIONS)
     command.add_argument("--window", type=int, help="tokens read at once in longer texts; default: 1024")
     command.add_argument("--stride", type=int, help="tokens each further window predicts; default: half the window")
+    reading_options.add_bos(command)
+    reading_options.add_special_tokens(command)
     command.set_defaults(command=_doing(run, _plan_divergence))
 
 
@@ -125,7 +127,9 @@ def _plan_divergence(store: Any, options: argparse.Namespace, run: RunSteps) -> 
     corpus = _corpus(options.file, options)
     base = ModelWanted(options.base, options.base_precision)
     candidate = ModelWanted(options.candidate, options.candidate_precision)
-    return plans.plan_divergence(store, base, candidate, corpus, window=options.window, stride=options.stride)
+    reading = {"window": options.window, "stride": options.stride}
+    reading |= {"bos": options.bos, "special_tokens": options.special_tokens}
+    return plans.plan_divergence(store, base, candidate, corpus, **reading)
 
 
 def _plan_hellaswag(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:

@@ -16,6 +16,9 @@ _SHARED_ARRAYS = ("kl_ab", "kl_ba", "js", "same_top1", "changed_ids", "changed_l
 _NARROW = frozenset({"entropies", "top_log_probs", "changed_log_probs_a", "changed_log_probs_b", "same_top1"})
 """Columns shown to four digits only: kept in half the bytes."""
 _SETTINGS = ("model_key", "model_title", "window", "stride", "bos", "special_tokens")
+_OPENING = ("opening_ids", "opening_tokens")
+_FIRST_VERSION: Mapping[str, Any] = {"bos": "off", "special_tokens": False, "opening_ids": (), "opening_tokens": ()}
+"""What runs of the first version do not say of themselves: they read every text as it is, with nothing in front."""
 _NUMBERS = ("pearson", "spearman", "share_above", "share_below")
 
 
@@ -50,18 +53,18 @@ def from_record(arrays: Mapping[str, npt.NDArray[Any]], data: Mapping[str, Any],
 
 
 def _scores(arrays: Arrays, kept: Mapping[str, Any], side: str, text: str) -> TextScores:
-    kept = {"bos": "off", "special_tokens": False, "opening_ids": (), **kept}  # what the first version did not say
+    kept = {**_FIRST_VERSION, **kept}
     columns = {**arrays, f"{side}.ties": arrays.get(f"{side}.ties", np.zeros_like(arrays[f"{side}.ranks"]))}
     fields: dict[str, Any] = {name: columns[f"{side}.{name}"] for name in _SCORE_ARRAYS}
     fields |= {name: kept[name] for name in _SETTINGS}
-    fields["opening_ids"] = tuple(kept["opening_ids"])
+    fields |= {name: tuple(kept[name]) for name in _OPENING}
     fields |= {"tokens": tuple(kept["tokens"]), "top_tokens": _table(fields["top_ids"], kept["top_tokens"])}
     return TextScores(text=text, **fields)
 
 
 def _score_data(scores: TextScores) -> dict[str, Any]:
     return {
-        **{name: getattr(scores, name) for name in (*_SETTINGS, "opening_ids")},
+        **{name: getattr(scores, name) for name in (*_SETTINGS, *_OPENING)},
         "tokens": scores.tokens,
         "top_tokens": _strings(scores.top_ids, scores.top_tokens),
     }

@@ -4,19 +4,21 @@ A piece is a text, or one rolling window of a longer text: its first tokens are 
 before has counted them. Only per-token numbers are held for the whole corpus (60 bytes a token), never logits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from time import perf_counter
+from typing import Any
 
 import torch
 
-from engine import comparing, errors, windows
+from engine import comparing, errors, opening, windows
 from engine.corpus import comparison_record
 from engine.corpus.divergence_result import CorpusDivergence, Rows
 from engine.corpus.keeping import Content, Keeper, NotKept, as_part, kept_steps
 from engine.corpus.reading import repeated_note
 from engine.model import ScoringModel
+from engine.opening import Bos
 from engine.steps import Progress, Steps, run
 from engine.tokens import Encoding, TextTokenizer
 
@@ -45,9 +47,15 @@ def corpus_divergence(
     *,
     window: int | None = None,
     stride: int | None = None,
+    bos: Bos = "auto",
+    special_tokens: bool = False,
 ) -> CorpusDivergence:
     """How far `candidate` is from `base` over `texts`. See `corpus_divergence_steps`."""
-    return run(corpus_divergence_steps(base, candidate, texts, window=window, stride=stride))
+    return run(
+        corpus_divergence_steps(
+            base, candidate, texts, window=window, stride=stride, bos=bos, special_tokens=special_tokens
+        )
+    )
 
 
 def corpus_divergence_steps(
@@ -57,6 +65,8 @@ def corpus_divergence_steps(
     *,
     window: int | None = None,
     stride: int | None = None,
+    bos: Bos = "auto",
+    special_tokens: bool = False,
     keep: Keeper | None = None,
 ) -> Steps[CorpusDivergence]:
     """Compare two models on `texts`, keeping each piece.
@@ -66,43 +76,66 @@ def corpus_divergence_steps(
     base, candidate
         The reference model and the one judged by it.
     texts
-        At least one; each token but a text's first is counted once.
+        At least one. Each token is counted once; a text's first only if both models have an opening token before it.
     window, stride
         Tokens read at once and moved on in texts that are longer; by default 1,024, or the shorter context if that is
         less, and half the window.
+    bos, special_tokens
+        What stands in front of each text and window, and how text that spells a special token is read, for both
+        models as in `engine.scoring.score_text_steps`.
+    keep
+        Where finished pieces are kept and looked for first.
 
     Raises
     ------
     InputError, ParameterError
-        There is no text or no predicted token, or the window does not fit.
+        There is no text or no predicted token, the window does not fit, or a model has no opening token to put in
+        front.
     """
     if not texts:
         raise errors.InputError("There are no texts to compare the models on.")
     keep = keep or NotKept()
-    window = window or min(base.context_length, candidate.context_length, DEFAULT_WINDOW)
-    plan = windows.plan(min(base.context_length, candidate.context_length), window, stride)
+    plan = _window_plan(base, candidate, window, stride, bos)
+    asked = {"window": plan.window, "stride": plan.stride, "bos": bos, "special_tokens": special_tokens}
     shared = base.tokenizer.vocabulary_id == candidate.tokenizer.vocabulary_id
     rows = Rows()
     message = f"Comparing {base.title} and {candidate.title}"
     *starts, characters = accumulate(map(len, texts), initial=0)
     read = 0
-    for place, piece in enumerate(pieces(texts, base.tokenizer if shared else None, plan)):
+    for place, piece in enumerate(pieces(texts, base.tokenizer if shared else None, plan, special_tokens)):
         before, read = read, starts[piece.text_index] + piece.start + len(piece.text)
         work = as_part(
-            _piece_steps(base, candidate, piece, plan), message, before, read - before, characters, "characters"
+            _piece_steps(base, candidate, piece, asked), message, before, read - before, characters, "characters"
         )
         rows.add((yield from kept_steps(keep, STAGE, place, lambda work=work: work)), texts)  # type: ignore[misc]
         yield Progress(message, read, characters, "characters")
     return rows.result(repeated_note(texts))
 
 
-def pieces(texts: Sequence[str], tokenizer: TextTokenizer | None, plan: windows.WindowPlan) -> Iterator[Piece]:
+def _window_plan(
+    base: ScoringModel, candidate: ScoringModel, window: int | None, stride: int | None, bos: Bos
+) -> windows.WindowPlan:
+    """Windows with room for the longer opening of the two models."""
+    context_length = min(base.context_length, candidate.context_length)
+    openings = [opening.opening_ids(model, bos) for model in (base, candidate)]
+    return windows.plan(
+        context_length,
+        window or min(context_length, DEFAULT_WINDOW),
+        stride,
+        opening=max(map(len, openings)),
+        predicts_first=all(openings),
+    )
+
+
+def pieces(
+    texts: Sequence[str], tokenizer: TextTokenizer | None, plan: windows.WindowPlan, special_tokens: bool = False
+) -> Iterator[Piece]:
     """Pieces of `texts`: one rolling window each with a shared `tokenizer`, else whole texts."""
     for index, text in enumerate(texts):
         if tokenizer is None:
             yield Piece(index, 0, text, 0, None)
             continue
-        encoding = tokenizer.encode(text)
+        encoding = tokenizer.encode(text, special_tokens=special_tokens)
         for part in windows.rolling_windows(len(encoding), plan):
             spans = encoding.spans[part.start : part.stop]
             start, stop = int(spans[0, 0]), int(spans[-1, 1])
@@ -110,10 +143,10 @@ def pieces(texts: Sequence[str], tokenizer: TextTokenizer | None, plan: windows.
             yield Piece(index, start, text[start:stop], part.first - part.start, own)
 
 
-def _piece_steps(base: ScoringModel, candidate: ScoringModel, piece: Piece, plan: windows.WindowPlan) -> Steps[Content]:
+def _piece_steps(base: ScoringModel, candidate: ScoringModel, piece: Piece, asked: Mapping[str, Any]) -> Steps[Content]:
     timed = _Stopwatch(base), _Stopwatch(candidate)
     comparison = yield from comparing.compare_models_steps(
-        *timed, piece.text, top_k=_TOP_K, window=plan.window, stride=plan.stride, encoding=piece.encoding
+        *timed, piece.text, top_k=_TOP_K, encoding=piece.encoding, **asked
     )
     arrays, data = comparison_record.to_record(comparison)
     place = {"text_index": piece.text_index, "start": piece.start, "stop": piece.start + len(piece.text)}

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import export
 from engine.corpus import mauve_run, statistics
-from engine.corpus.plans import ModelWanted, model_wanted
+from engine.corpus.plans import ModelWanted, model_wanted, opening_note
 from engine.corpus.statistics import Estimate
 from engine.corpus.store import Run
 
@@ -67,7 +67,7 @@ def _divergence_rows(run: Run | None) -> list[Row]:
     bits = [_by_text(found.get(f"bits_per_byte_{role}"), table) for role in ("base", "candidate")]
     perplexity = [_by_text(found.get(f"perplexity_{role}"), table) for role in ("base", "candidate")]
     texts = max((one.texts for one in perplexity if one is not None), default=0)
-    basis = "" if run is None else _basis(found["tokens"], texts)
+    basis = "" if run is None else f"{_basis(found['tokens'], texts)}, {opening_note(run.settings)}"
     better = "lower" if found.get("shared_vocabulary", True) else ""
     about = found.get("kl_undefined_reason") or basis
     return [

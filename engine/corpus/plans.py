@@ -3,16 +3,17 @@
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine import errors, registry
+from engine import errors, opening, registry
 from engine.corpus import mauve
 from engine.corpus.generation import Sampling
 from engine.corpus.items import HellaSwagItem
 from engine.corpus.reading import Corpus, digest
 from engine.corpus.store import Run, RunStore
+from engine.opening import Bos
 
 METHOD_VERSION = 2
 """Raised when a run's numbers would come out otherwise, so that old batches are not continued."""
@@ -42,10 +43,20 @@ def plan_divergence(
     *,
     window: int | None = None,
     stride: int | None = None,
+    bos: Bos = "auto",
+    special_tokens: bool = False,
 ) -> Run:
     """A run of `engine.corpus.divergence` over `corpus`: the kept one if it was asked for before."""
-    settings = {"base": _listed(base), "candidate": _listed(candidate), "window": window, "stride": stride}
+    opening.check(bos)
+    settings: dict[str, Any] = {
+        "base": _listed(base),
+        "candidate": _listed(candidate),
+        "window": window,
+        "stride": stride,
+    }
+    settings |= {"bos": bos, "special_tokens": special_tokens}
     title = f"{candidate.title} against {base.title} over {_counted(len(corpus.texts), 'text')}"
+    title += _reading_note(settings)
     return _begin(store, "divergence", title, settings, list(corpus.texts), corpus.digest)
 
 
@@ -110,6 +121,17 @@ def plan_mauve(
     return _begin(store, "mauve", title, settings, inputs, _digest(inputs))
 
 
+def bos_of(settings: Mapping[str, Any]) -> Bos:
+    """The choice of opening token in a run's settings. Runs of the first version do not say: they had none in front."""
+    found: Bos = settings.get("bos", "off")
+    return found
+
+
+def special_tokens_of(settings: Mapping[str, Any]) -> bool:
+    """Whether a run reads text that spells a special token as that token."""
+    return bool(settings.get("special_tokens", False))
+
+
 def model_wanted(listed: Sequence[str]) -> ModelWanted:
     """A model out of a run's settings."""
     name, precision = listed
@@ -121,11 +143,15 @@ def items_of(inputs: Sequence[Any]) -> tuple[HellaSwagItem, ...]:
     return tuple(HellaSwagItem(context, (a, b, c, d), label) for context, (a, b, c, d), label in inputs)
 
 
-def _begin(store: RunStore, kind: str, title: str, settings: dict[str, Any], inputs: Any, data_hash: str) -> Run:
+def run_id(kind: str, settings: Mapping[str, Any], data_hash: str) -> str:
+    """Name of the run that was asked for with these settings: equal questions have one run."""
     named = json.dumps([METHOD_VERSION, kind, settings, data_hash], sort_keys=True)
-    run_id = hashlib.sha256(named.encode()).hexdigest()[:16]
+    return hashlib.sha256(named.encode()).hexdigest()[:16]
+
+
+def _begin(store: RunStore, kind: str, title: str, settings: dict[str, Any], inputs: Any, data_hash: str) -> Run:
     return store.begin(
-        run_id,
+        run_id(kind, settings, data_hash),
         kind=kind,
         title=title,
         settings=settings,
@@ -144,6 +170,19 @@ def library_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def opening_note(settings: Mapping[str, Any]) -> str:
+    """How a run's texts open, for a table where it stands beside others."""
+    return {"auto": "opened by its tokenizer", "on": "opened with its token", "off": "with nothing in front"}[
+        bos_of(settings)
+    ]
+
+
+def _reading_note(settings: Mapping[str, Any]) -> str:
+    """What a title adds for a run whose texts are not read as they are by default."""
+    said = {"auto": "", "on": ", with an opening token", "off": ", without an opening token"}[bos_of(settings)]
+    return said + (", special tokens read" if special_tokens_of(settings) else "")
 
 
 def _listed(model: ModelWanted) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine import errors, export
+from engine import errors, export, opening
 from engine.corpus import divergence, divergence_result, hellaswag, mauve_run, plans
 from engine.corpus.divergence_result import CorpusDivergence
 from engine.corpus.hellaswag import HellaSwagResult
@@ -14,6 +14,7 @@ from engine.corpus.mauve_run import MauveRun
 from engine.corpus.plans import ModelWanted
 from engine.corpus.store import Run, RunStore
 from engine.model import LoadedModel
+from engine.opening import Bos
 from engine.steps import Steps
 
 Load = Callable[[str, str], Steps[LoadedModel]]
@@ -47,12 +48,7 @@ def run_steps(store: RunStore, run_id: str, load: Load) -> Steps[Run]:
     keep, inputs = RunKeeper(store, run_id), store.inputs(run_id)
     result: Result
     if run.kind == "divergence":
-        base = yield from _loaded(store, run_id, "base", plans.model_wanted(run.settings["base"]), load)
-        candidate = yield from _loaded(store, run_id, "candidate", plans.model_wanted(run.settings["candidate"]), load)
-        window, stride = run.settings["window"], run.settings["stride"]
-        result = yield from divergence.corpus_divergence_steps(
-            base, candidate, inputs, window=window, stride=stride, keep=keep
-        )
+        result = yield from _divergence_steps(store, run, inputs, keep, load)
     elif run.kind == "hellaswag":
         result = yield from _hellaswag_steps(store, run, inputs, keep, load)
     else:
@@ -120,11 +116,31 @@ def _hellaswag_summary(result: HellaSwagResult) -> dict[str, Any]:
     }
 
 
+def _divergence_steps(
+    store: RunStore, run: Run, inputs: list[str], keep: Keeper, load: Load
+) -> Steps[CorpusDivergence]:
+    asked = run.settings
+    base = yield from _loaded(store, run, "base", plans.model_wanted(asked["base"]), load)
+    candidate = yield from _loaded(store, run, "candidate", plans.model_wanted(asked["candidate"]), load)
+    return (
+        yield from divergence.corpus_divergence_steps(
+            base,
+            candidate,
+            inputs,
+            window=asked["window"],
+            stride=asked["stride"],
+            bos=plans.bos_of(asked),
+            special_tokens=plans.special_tokens_of(asked),
+            keep=keep,
+        )
+    )
+
+
 def _hellaswag_steps(store: RunStore, run: Run, inputs: list[Any], keep: Keeper, load: Load) -> Steps[HellaSwagRun]:
     items = plans.items_of(inputs)
     results = []
     for number, listed in enumerate(run.settings["models"]):
-        model = yield from _loaded(store, run.id, f"model {number + 1}", plans.model_wanted(listed), load)
+        model = yield from _loaded(store, run, f"model {number + 1}", plans.model_wanted(listed), load)
         results.append(
             (yield from hellaswag.evaluate_hellaswag_steps(model, items, keep=keep, stage=f"model {number + 1}"))
         )
@@ -132,28 +148,30 @@ def _hellaswag_steps(store: RunStore, run: Run, inputs: list[Any], keep: Keeper,
 
 
 def _mauve_steps(store: RunStore, run: Run, inputs: dict[str, Any], keep: Keeper, load: Load) -> Steps[MauveRun]:
-    features = yield from _loaded(store, run.id, "features", plans.model_wanted(run.settings["features"]), load)
+    features = yield from _loaded(store, run, "features", plans.model_wanted(run.settings["features"]), load)
     writers = []
     for number, listed in enumerate(run.settings["models"]):
-        writers.append((yield from _loaded(store, run.id, f"model {number + 1}", plans.model_wanted(listed), load)))
+        writers.append((yield from _loaded(store, run, f"model {number + 1}", plans.model_wanted(listed), load)))
     return (yield from mauve_run.mauve_run_steps(features, writers, inputs, run.settings, keep))
 
 
-def _loaded(store: RunStore, run_id: str, role: str, wanted: ModelWanted, load: Load) -> Steps[LoadedModel]:
+def _loaded(store: RunStore, run: Run, role: str, wanted: ModelWanted, load: Load) -> Steps[LoadedModel]:
     """Load a model, record it with the run, and refuse one that is not the run's."""
-    known = store.run(run_id).models.get(role)
+    known = store.run(run.id).models.get(role)
     model = yield from load(wanted.name, wanted.precision if known is None else known["precision"])
     if known is None:
-        store.set_models(run_id, {**store.run(run_id).models, role: _described(model)})
+        described = _described(model, plans.bos_of(run.settings))
+        store.set_models(run.id, {**store.run(run.id).models, role: described})
     elif known["key"] != model.key:
         raise errors.ComparisonError(
-            f"Run {run_id} began with {known['key']}; now the same name gives {model.key}. Continue it where that "
+            f"Run {run.id} began with {known['key']}; now the same name gives {model.key}. Continue it where that "
             "model is, or delete the run and start anew."
         )
     return model
 
 
-def _described(model: LoadedModel) -> dict[str, Any]:
+def _described(model: LoadedModel, bos: Bos) -> dict[str, Any]:
+    opening_ids = opening.opening_ids(model, bos)
     return {
         "key": model.key,
         "title": model.title,
@@ -164,4 +182,6 @@ def _described(model: LoadedModel) -> dict[str, Any]:
         "reason": model.reason,
         "parameters": model.spec.parameters,
         "memory_bytes": model.memory_bytes,
+        "opening_ids": opening_ids,
+        "opening_tokens": model.tokenizer.token_texts(opening_ids),
     }

@@ -1,10 +1,11 @@
 """Models whose numbers are known by hand, in the shape scoring asks for."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from engine.tokens import TextTokenizer, byte_alphabet
@@ -22,6 +23,15 @@ def byte_tokenizer(merges: tuple[tuple[str, str], ...] = (), *, special: tuple[s
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(special))
     return TextTokenizer(PreTrainedTokenizerFast(tokenizer_object=tokenizer))
+
+
+def opening_tokenizer(backend: PreTrainedTokenizerFast | None = None) -> TextTokenizer:
+    """The byte tokenizer, or a copy of `backend`, that puts `BOS` in front of each text by itself, as Gemma's does."""
+    backend = copy.deepcopy(backend or byte_tokenizer().backend)
+    backend.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", special_tokens=[(BOS, backend.convert_tokens_to_ids(BOS))]
+    )
+    return TextTokenizer(backend)
 
 
 @dataclass(eq=False)

@@ -188,6 +188,49 @@ def test_compare_sets_two_precisions_side_by_side(
     assert all(kl is None or kl >= 0 for kl in comparison["kl_ab"])
 
 
+@pytest.mark.parametrize(
+    ("options", "bos", "opening_ids"),
+    [([], "auto", []), (["--bos"], "on", [50256]), (["--bos", "on"], "on", [50256]), (["--bos=off"], "off", [])],
+)
+def test_the_opening_token_is_chosen_and_said(
+    options: list[str], bos: str, opening_ids: list[int], model: str, text_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "score", "--model", model, "--precision", "float32", *options, text_file)
+    assert status == 0, err
+    scores = json.loads(out)
+    assert (scores["bos"], scores["opening_ids"]) == (bos, opening_ids)
+    assert (scores["log_probs"][0] is None) == (not opening_ids)
+    _, out, _ = run(capsys, "compare", "--model-a", model, "--model-b", model, *options, text_file)
+    comparison = json.loads(out)
+    assert [comparison[side]["opening_ids"] for side in ("a", "b")] == [opening_ids] * 2
+
+
+def test_special_tokens_are_read_as_such_if_asked(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "special.txt"
+    file.write_text("one<|endoftext|>two")
+    found = []
+    for options in ([], ["--special-tokens"]):
+        _, out, _ = run(capsys, "score", "--model", model, "--precision", "float32", *options, str(file))
+        found.append(json.loads(out))
+    assert [one["special_tokens"] for one in found] == [False, True]
+    assert [50256 in one["token_ids"] for one in found] == [False, True]
+
+
+def test_a_run_is_asked_for_with_its_opening_token(
+    model: str, text_file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOGITSCOPE_DATA", str(tmp_path))
+    sides = ["--base", model, "--candidate", model, "--base-precision", "float32", "--candidate-precision", "float32"]
+    status, out, err = run(capsys, "divergence", *sides, "--special-tokens", "--bos", text_file)
+    assert status == 0, err
+    found = json.loads(out)
+    assert (found["settings"]["bos"], found["settings"]["special_tokens"]) == ("on", True)
+    assert found["models"]["base"]["opening_tokens"] == ["<|endoftext|>"]
+    assert found["result"]["tokens"] == found["result"]["tokens_base"]
+
+
 def test_csv_has_a_row_a_token(model: str, text_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     _, as_json, _ = run(capsys, "score", "--model", model, text_file)
     _, as_csv, _ = run(capsys, "score", "--model", model, "--csv", text_file)

@@ -1,5 +1,7 @@
 """Corpus divergence against a plain recomputation, on models known by hand and on a random GPT-2."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from engine.comparing import compare_models
 from engine.corpus import comparison_record, divergence, divergence_result
 from engine.errors import InputError, ParameterError
 from engine.model import LoadedModel
+from engine.opening import Bos
 from engine.scoring import score_text
 from tests.engine import fakes
 from tests.engine.keepers import MemoryKeeper
@@ -17,11 +20,13 @@ from tests.engine.keepers import MemoryKeeper
 TEXTS = ["The goal of a correlation analysis is plain.", "Ünïcode 🙂 too.", "A third text, a little longer than that."]
 
 
-def plain_columns(base: fakes.TableModel, candidate: fakes.TableModel, texts: list[str]) -> dict[str, np.ndarray]:
-    """All columns in numpy, whole rows at once."""
+def plain_columns(
+    base: fakes.TableModel, candidate: fakes.TableModel, texts: list[str], opening: tuple[int, ...] = ()
+) -> dict[str, np.ndarray]:
+    """All columns in numpy, whole rows at once, with `opening` in front of each text."""
     rows: dict[str, list[float]] = {"base": [], "candidate": [], "kl": [], "same": []}
     for text in texts:
-        ids = base.tokenizer.encode(text).token_ids
+        ids = np.array([*opening, *base.tokenizer.encode(text).token_ids])
         p = log_softmax(base.table.numpy().astype(np.float64)[ids[:-1]], axis=1)
         q = log_softmax(candidate.table.numpy().astype(np.float64)[ids[:-1]], axis=1)
         at = np.arange(len(ids) - 1), ids[1:]
@@ -54,6 +59,55 @@ def test_windows_count_every_token_once_and_give_a_bigram_model_its_own_numbers(
     plain = plain_columns(base, candidate, [text, "short one"])
     np.testing.assert_allclose(result.kl, plain["kl"], atol=1e-5)
     assert max(base.calls) <= 16
+
+
+def opens(model: fakes.TableModel) -> fakes.TableModel:
+    """The model with a tokenizer of the same vocabulary that opens each text."""
+    return replace(model, tokenizer=fakes.opening_tokenizer(), calls=[])
+
+
+LONG = "A text of more than sixteen bytes, which a bigram model reads alike in any window. " * 2
+
+
+@pytest.mark.parametrize("bos", ["auto", "on", "off"])
+def test_an_opening_token_makes_the_first_token_of_each_text_count(bos: Bos) -> None:
+    base, candidate = (opens(fakes.random_model(seed, context_length=16)) for seed in (1, 2))
+    texts = [LONG, "x", "short one"]
+    result = divergence.corpus_divergence(base, candidate, texts, bos=bos, stride=5)
+    plain = plain_columns(base, candidate, texts, () if bos == "off" else (256,))
+    np.testing.assert_allclose(result.base, plain["base"], atol=1e-5)
+    np.testing.assert_allclose(result.kl, plain["kl"], atol=1e-5)
+    assert max(base.calls + candidate.calls) == 16
+
+
+@pytest.mark.parametrize("sides", [(True, False), (False, True)])
+def test_a_first_token_that_only_one_model_predicts_does_not_count(sides: tuple[bool, bool]) -> None:
+    models = [fakes.random_model(seed, context_length=16) for seed in (1, 2)]
+    base, candidate = (opens(model) if own else model for model, own in zip(models, sides, strict=True))
+    result = divergence.corpus_divergence(base, candidate, [LONG, "x", "short one"], stride=5)
+    plain = plain_columns(base, candidate, [LONG, "x", "short one"])
+    np.testing.assert_allclose(result.kl, plain["kl"], atol=1e-5)
+    assert max(base.calls + candidate.calls) == 16
+    assert result.perplexity_base.value == pytest.approx(np.exp(-plain["base"].mean()), rel=1e-5)
+
+
+def test_special_tokens_are_read_as_such_if_asked() -> None:
+    base, candidate = fakes.random_model(1), fakes.random_model(2)
+    text = f"a{fakes.BOS}b"
+    as_text = divergence.corpus_divergence(base, candidate, [text])
+    as_token = divergence.corpus_divergence(base, candidate, [text], special_tokens=True)
+    assert len(as_text) == 14
+    ids = np.array([ord("a"), 256, ord("b")])
+    expected = log_softmax(base.table.numpy().astype(np.float64)[ids[:-1]], axis=1)[[0, 1], ids[1:]]
+    np.testing.assert_allclose(as_token.base, expected, atol=1e-5)
+
+
+def test_an_opening_token_that_cannot_be_put_in_front_is_refused() -> None:
+    without = fakes.random_model(1, bos_id=None)
+    with pytest.raises(ParameterError, match="no token that opens a text"):
+        divergence.corpus_divergence(without, without, TEXTS, bos="on")
+    with pytest.raises(ParameterError, match="'auto', 'on' or 'off'"):
+        divergence.corpus_divergence(without, without, TEXTS, bos="yes")  # type: ignore[arg-type]
 
 
 def test_kl_is_never_negative_and_zero_against_itself() -> None:
@@ -171,20 +225,24 @@ def test_kept_pieces_reopen_to_the_same_result_without_a_model(tiny_gpt2: Loaded
     assert len(batches) > 2
 
 
-def test_a_long_text_in_pieces_equals_the_whole_in_rolling_windows(tiny_gpt2: LoadedModel) -> None:
+@pytest.mark.parametrize("bos", ["off", "on"])
+def test_a_long_text_in_pieces_equals_the_whole_in_rolling_windows(tiny_gpt2: LoadedModel, bos: Bos) -> None:
     text = TEXTS[0] * 9
-    whole = compare_models(tiny_gpt2, tiny_gpt2, text, window=64)
-    result = divergence.corpus_divergence(tiny_gpt2, tiny_gpt2, [text], window=64)
-    np.testing.assert_allclose(result.base, whole.a.log_probs[1:], atol=1e-5)
+    whole = compare_models(tiny_gpt2, tiny_gpt2, text, window=64, bos=bos)
+    result = divergence.corpus_divergence(tiny_gpt2, tiny_gpt2, [text], window=64, bos=bos)
+    np.testing.assert_allclose(result.base, whole.a.log_probs[bos == "off" :], atol=1e-5)
 
 
 def test_a_kept_comparison_is_the_one_computed(tiny_gpt2: LoadedModel) -> None:
-    comparison = compare_models(tiny_gpt2, tiny_gpt2, TEXTS[1], top_k=3)
+    comparison = compare_models(tiny_gpt2, tiny_gpt2, TEXTS[1], top_k=3, bos="on", special_tokens=True)
     again = comparison_record.from_record(*comparison_record.to_record(comparison), TEXTS[1])
     np.testing.assert_array_equal(again.a.log_probs, comparison.a.log_probs)
     assert again.a.tokens == comparison.a.tokens
     assert again.b.top_tokens == comparison.b.top_tokens
     assert again.changed_tokens == comparison.changed_tokens
+    for name in ("bos", "opening_ids", "opening_tokens", "special_tokens"):
+        assert getattr(again.a, name) == getattr(comparison.a, name)
+    assert again.a.opening_tokens == ("<|endoftext|>",)
     np.testing.assert_allclose(again.a.entropies, comparison.a.entropies, rtol=1e-6)
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,13 +76,32 @@ def test_a_mauve_score_says_what_sets_that_are_alike_score(runs: list[Run]) -> N
     assert row.basis == "500 texts, temperature 1"
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "1,000 tokens, with nothing in front"),
+        ({"bos": "auto"}, "1,000 tokens, opened by its tokenizer"),
+        ({"bos": "on"}, "1,000 tokens, opened with its token"),
+    ],
+)
+def test_the_newest_run_counts_however_its_texts_open_and_says_how(
+    runs: list[Run], settings: dict[str, object], said: str
+) -> None:
+    newest = replace(runs[0], settings=runs[0].settings | settings, id="newest")
+    rows = {row.measure: row for row in glance.rows(BASE, CANDIDATE, [newest, *runs])}
+    assert rows["Perplexity"].run_id == "newest"
+    assert rows["Perplexity"].basis == said
+
+
 def test_runs_of_another_pair_do_not_count(runs: list[Run]) -> None:
     assert all(row.base is None for row in glance.rows(CANDIDATE, BASE, runs))
 
 
 def test_the_table_goes_out_in_three_forms(runs: list[Run]) -> None:
     table = glance.rows(BASE, CANDIDATE, runs)
-    assert "| KL to the base (nats) | 0 | 0.2 ± 0.1 | 1,000 tokens |" in glance.to_markdown(table, "A", "B")
+    assert "| KL to the base (nats) | 0 | 0.2 ± 0.1 | 1,000 tokens, with nothing in front |" in glance.to_markdown(
+        table, "A", "B"
+    )
     assert '"""KL to the base""","""nats""",0.0,,0.2,0.1' in glance.to_csv(table)
     assert json.loads(json.dumps(glance.to_json(table)))[2]["candidate"]["value"] == 0.2
 

@@ -1,23 +1,27 @@
 """Runs from plan to result: stopped, continued, reopened, refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine import steps
-from engine.corpus import mauve_run, plans, running
+from engine.corpus import divergence, divergence_result, mauve_run, plans, running
 from engine.corpus.divergence_result import CorpusDivergence
 from engine.corpus.generation import Sampling
 from engine.corpus.items import HellaSwagItem
+from engine.corpus.keeping import RunKeeper
 from engine.corpus.mauve_run import MauveRun
 from engine.corpus.plans import ModelWanted
 from engine.corpus.reading import read_corpus
 from engine.corpus.running import HellaSwagRun
-from engine.corpus.store import RunStore
+from engine.corpus.store import Batch, RunStore
 from engine.errors import ComparisonError, InputError, ParameterError
 from engine.model import LoadedModel
+from engine.opening import Bos
 from engine.steps import Progress, Steps
+from tests.engine import fakes
 
 WANTED = ModelWanted("scratch-gpt2", "float32")
 CORPUS = read_corpus("The first text.\n\nThe second text, a little longer.\n\nA third.")
@@ -31,13 +35,19 @@ def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs.sqlite")
 
 
-@pytest.fixture
-def load(tiny_gpt2: LoadedModel) -> running.Load:
+def loading(model: LoadedModel) -> running.Load:
+    """Loads `model` whatever is asked for."""
+
     def load_steps(name: str, precision: str) -> Steps[LoadedModel]:
         yield Progress("Loading")
-        return tiny_gpt2
+        return model
 
     return load_steps
+
+
+@pytest.fixture
+def load(tiny_gpt2: LoadedModel) -> running.Load:
+    return loading(tiny_gpt2)
 
 
 def texts(count: int) -> list[str]:
@@ -67,6 +77,94 @@ def test_the_same_question_is_the_same_run_and_another_is_not(store: RunStore) -
     assert plans.plan_divergence(store, WANTED, WANTED, CORPUS, window=32).id != first.id
     assert plans.plan_divergence(store, WANTED, ModelWanted("scratch-gpt2", "nf4"), CORPUS).id != first.id
     assert first.versions["torch"]
+
+
+def test_how_texts_are_read_is_part_of_what_a_run_is(store: RunStore) -> None:
+    first = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
+    assert first.id == plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="auto", special_tokens=False).id
+    others = [
+        plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="on"),
+        plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="off"),
+        plans.plan_divergence(store, WANTED, WANTED, CORPUS, special_tokens=True),
+    ]
+    assert len({first.id, *(run.id for run in others)}) == 4
+    assert others[0].title == f"{first.title}, with an opening token"
+    assert others[2].title == f"{first.title}, special tokens read"
+    with pytest.raises(ParameterError, match="'auto', 'on' or 'off'"):
+        plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="true")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("bos", "tokens"), [("auto", 1), ("on", 1), ("off", 0)])
+def test_a_run_reads_as_it_was_asked_to_and_says_what_stood_in_front(
+    store: RunStore, tiny_gpt2: LoadedModel, bos: Bos, tokens: int
+) -> None:
+    model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
+    run = plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos=bos)
+    done = steps.run(running.run_steps(store, run.id, loading(model)))
+    assert done.models["base"]["opening_tokens"] == ["<|endoftext|>"] * tokens
+    assert done.models["candidate"]["opening_ids"] == [50256] * tokens
+    expected = divergence.corpus_divergence(model, model, CORPUS.texts, bos=bos)
+    result = running.reopen(store, run.id)
+    assert isinstance(result, CorpusDivergence)
+    np.testing.assert_array_equal(result.base, expected.base)
+
+
+FIRST_VERSION_IDS = {
+    "fae61c9072c28575": (
+        "divergence",
+        {"base": ["scratch-gpt2", "float32"], "candidate": ["scratch-gpt2", "float32"], "stride": None, "window": None},
+        "a2e4eab7ef4955d5bfd1a77f30b5c7e0f2d408c436c10fb292c83c7c7eeaf895",
+    ),
+    "6645326298cadac1": (
+        "hellaswag",
+        {"models": [["scratch-gpt2", "float32"]]},
+        "2c6cea7d93f9e61caf085ba95541a54e8c4a8dda298e7e815b701dc0bd374e26",
+    ),
+}
+"""Ids that the first version gave, whose settings said nothing of an opening token."""
+
+
+@pytest.mark.parametrize("run_id", FIRST_VERSION_IDS)
+def test_runs_of_the_first_version_keep_their_ids_and_read_without_an_opening_token(run_id: str) -> None:
+    kind, settings, data_hash = FIRST_VERSION_IDS[run_id]
+    assert plans.run_id(kind, settings, data_hash) == run_id
+    assert plans.bos_of(settings) == "off"
+    assert not plans.special_tokens_of(settings)
+
+
+class FirstVersionKeeper(RunKeeper):
+    """Keeps pieces as the first version did: no ties, no word on openings but whether one stood in front."""
+
+    def put(self, batch: Batch) -> None:
+        arrays = {name: array for name, array in batch.arrays.items() if not name.endswith(".ties")}
+        data = dict(batch.data)
+        for side in ("a", "b"):
+            told = {name: value for name, value in data[side].items() if "opening" not in name}
+            del told["bos"], told["special_tokens"]
+            data[side] = {**told, "prepend_bos": False}
+        super().put(replace(batch, arrays=arrays, data=data))
+
+
+def test_a_run_of_the_first_version_reopens_and_goes_on_as_it_began(store: RunStore, tiny_gpt2: LoadedModel) -> None:
+    model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
+    run_id, (kind, settings, data_hash) = next(iter(FIRST_VERSION_IDS.items()))
+    begun = {"kind": kind, "title": "An old run", "settings": settings, "data_hash": data_hash, "versions": {}}
+    store.begin(run_id, inputs=list(CORPUS.texts), **begun)
+    old = divergence.corpus_divergence_steps(
+        model, model, CORPUS.texts, bos="off", keep=FirstVersionKeeper(store, run_id)
+    )
+    while len(store.places(run_id)) < 2:
+        next(old)
+    old.close()
+    assert isinstance(running.reopen(store, run_id), CorpusDivergence)
+    steps.run(running.run_steps(store, run_id, loading(model)))
+    result = running.reopen(store, run_id)
+    assert isinstance(result, CorpusDivergence)
+    expected = divergence.corpus_divergence(model, model, CORPUS.texts, bos="off")
+    np.testing.assert_array_equal(result.base, expected.base)
+    batches = list(store.batches(run_id, divergence.STAGE))
+    kept = [divergence_result.comparison_of(batch, CORPUS.texts).a for batch in batches]
+    assert [(one.bos, one.opening_tokens, one.ties.any()) for one in kept] == [("off", (), False)] * 3
 
 
 def test_a_divergence_run_reopens_without_a_model(store: RunStore, load: running.Load) -> None:
