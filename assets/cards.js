@@ -21,7 +21,7 @@ function describe(card, payload, unit, several, isWord) {
   const fact = (label, number, unitName) =>
     facts.append(append(make("div"), make("dt", "", label), append(make("dd", "", number), unitName && make("small", "", ` ${unitName}`))));
   fact("Probability", format.percent(value("prob")));
-  fact(several ? "Worst rank" : "Rank", format.rank(value("rank")));
+  fact(several ? "Worst rank" : "Rank", rankText(payload.columns.rank, payload.ties, unit.from, unit.to));
   fact("Surprisal", format.signed(value("surprisal")), "bits");
   fact("Log-prob", format.signed(value("logprob")), "nats");
   fact(several ? "Entropy met" : "Entropy", format.signed(value("entropy")), "bits");
@@ -36,6 +36,14 @@ function describe(card, payload, unit, several, isWord) {
     rows.push(bar(payload.strings[payload.token[i]], [p], format.percent(p)));
   }
   card.append(append(make("ul", "bars"), ...rows));
+}
+
+// The rank of the worst token of from..to-1. Tokens with equal logits share the ranks from the first on: '3 to 5 (tied)'.
+function rankText(ranks, ties, from, to) {
+  const rank = largest(ranks, from, to);
+  let others = 0;
+  for (let i = from; i < to; i++) if (ranks[i] === rank) others = Math.max(others, ties[i] ?? 0);
+  return rank == null || !others ? format.rank(rank) : `${format.rank(rank)} to ${format.rank(rank + others)} (tied)`;
 }
 
 // The model's most probable tokens here, the actual one marked, and below a gap where it is not among them.
@@ -79,15 +87,14 @@ function compareModels(card, payload, unit, several) {
   const c = payload.columns;
   const table = make("table");
   table.append(row("th", "", ["", "A", "B"]));
-  const pair = (label, name, show, combine) => {
-    if (!c[`${name}_a`]) return;
-    const sides = ["a", "b"].map((side) => show(combine(c[`${name}_${side}`], unit.from, unit.to)));
-    table.append(row("td", label, sides));
-  };
+  const rowOf = (label, name, show) => c[`${name}_a`] && table.append(row("td", label, ["a", "b"].map(show)));
+  const pair = (label, name, show, combine) =>
+    rowOf(label, name, (side) => show(combine(c[`${name}_${side}`], unit.from, unit.to)));
   pair("Probability", "log_prob", (x) => format.percent(apply(Math.exp, x)), sum);
   pair("Log-prob (nats)", "log_prob", format.signed, sum);
   pair("Surprisal (bits)", "log_prob", (x) => format.signed(bits(minus(0, x))), sum);
-  pair(several ? "Worst rank" : "Rank", "rank", format.rank, largest);
+  rowOf(several ? "Worst rank" : "Rank", "rank", (side) =>
+    rankText(c[`rank_${side}`], payload[`ties_${side}`], unit.from, unit.to));
   pair(several ? "Entropy met (bits)" : "Entropy (bits)", "entropy", (x) => format.signed(bits(x)), sum);
   pair("Tokens", "pieces", String, sum);
   card.append(table);

@@ -77,7 +77,7 @@ class Strip {
 
   refresh(isNews = false) {
     this.hideTip();
-    const needsBuilding = this.built !== `${this.payload.signature} ${this.view.words}`;
+    const needsBuilding = this.built !== this.shape;
     if (needsBuilding) this.build();
     this.paint();
     if (!needsBuilding && !isNews) return; // another colour or scale changes no number
@@ -85,9 +85,14 @@ class Strip {
     this.drawPins();
   }
 
-  // One span a unit; rebuilt only for another text, or between cells and words.
+  // What the spans are made from: the text, what stands in front of it, cells or words.
+  get shape() {
+    return [this.payload.signature, this.view.words, ...this.payload.opening].join(" ");
+  }
+
+  // One span a unit; rebuilt only for another text or opening, or between cells and words.
   build() {
-    const { cell, word, cell_text, strings, token, signature } = this.payload;
+    const { cell, word, cell_text, strings, token, opening } = this.payload;
     const starts = this.view.words ? word : cell;
     this.units = [];
     this.unitOf = new Int32Array(token.length);
@@ -110,10 +115,10 @@ class Strip {
       if (leadsWithSpace(text)) spans.append(make("wbr"));
       spans.append(span);
     });
-    this.list.replaceChildren(spans);
+    this.list.replaceChildren(...opening.map(openingToken), spans);
     this.list.removeAttribute("aria-activedescendant");
     this.active = -1;
-    this.built = `${signature} ${this.view.words}`;
+    this.built = this.shape;
   }
 
   paint() {

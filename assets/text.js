@@ -33,6 +33,14 @@ function tokenText(text, className = "") {
   return append(element, ...signs.map((part, i) => part && make("span", i % 2 ? "sign" : "", part)));
 }
 
+// A token that was put in front of the text: read by the model, no part of the text, so neither scored nor copied.
+function openingToken(text) {
+  const element = make("span", "opening", visible(text));
+  element.title = "Put in front of the text for the model to open with; it is not scored.";
+  element.setAttribute("aria-hidden", "true");
+  return element;
+}
+
 // Text into a cell. Signs for white space are drawn by the style sheet, so that copying gives the text itself.
 // A space before a word is drawn as one that does not break, or it would stay behind at the end of the line before.
 const leadsWithSpace = (text) => /^ [^\s]/.test(text);

@@ -46,9 +46,11 @@ def payload(scores: TextScores, *, top_k: int | None = None) -> Payload:
     Returns
     -------
     dict
-        `strings` (each text once), `token` (n indices into it), `cell` and `word` (first tokens of cells, which are
-        characters shown whole, and of words), `cell_text`, `columns` (log_prob and entropy in nats, rank; None where
-        unpredicted) and `top` (k, and n * k indices and log-probabilities, a token after the other).
+        `strings` (each text once), `opening` (strings of the tokens put in front of the text), `token` (n indices into
+        `strings`), `cell` and `word` (first tokens of cells, which are characters shown whole, and of words),
+        `cell_text`, `columns` (log_prob and entropy in nats, rank; None where unpredicted), `ties` (number of other
+        tokens of the same rank, by token index, where there are any) and `top` (k, and n * k indices and
+        log-probabilities, a token after the other).
     """
     strings = _Strings()
     starts = cells.cell_starts(scores.text, scores.spans, [start for start, _ in scores.groups])
@@ -58,12 +60,14 @@ def payload(scores: TextScores, *, top_k: int | None = None) -> Payload:
         "kind": "scores",
         "title": scores.model_title,
         **_layout(texts, starts, strings),
+        "opening": list(scores.opening_tokens),
         "token": strings.all(scores.tokens),
         "columns": {
             "log_prob": _rounded(scores.log_probs),
             "rank": _ranks(scores.ranks),
             "entropy": _rounded(scores.entropies),
         },
+        "ties": _ties(scores),
         "top": {
             "k": k,
             "token": strings.all(name for names in scores.top_tokens for name in names[:k]),
@@ -85,7 +89,8 @@ def comparison_payload(
     which
         'a' or 'b': the strip of that reading, on a colour scale that fits both, so that equal colours mean equal
         numbers. 'difference': log p_b - log p_a of every aligned span, and with a shared vocabulary the divergences,
-        ranks and entropies of both and the tokens whose probability changed most (`changed`, as `top` in `payload`).
+        ranks (with `ties_a` and `ties_b`) and entropies of both and the tokens whose probability changed most
+        (`changed`, as `top` in `payload`). `opening` is there where both models have the same tokens in front.
     top_k
         As in `payload`.
     """
@@ -103,8 +108,10 @@ def comparison_payload(
         "title_a": comparison.a.model_title,
         "title_b": comparison.b.model_title,
         **_layout(texts, starts, strings),
+        "opening": _common_opening(comparison),
         "token": strings.all(tokens),
         "columns": _comparison_columns(comparison),
+        **_comparison_ties(comparison),
         "changed": _changed(comparison, strings),
         "strings": strings.table,
     }
@@ -148,6 +155,22 @@ def _rounded(values: _FloatArray) -> list[float | None]:
 
 def _ranks(ranks: npt.NDArray[np.int64]) -> list[int | None]:
     return [rank or None for rank in ranks.tolist()]
+
+
+def _ties(scores: TextScores) -> dict[str, int]:
+    return {str(i): int(scores.ties[i]) for i in np.flatnonzero(scores.ties)}
+
+
+def _comparison_ties(comparison: ModelComparison) -> Payload:
+    """Ties of both models, where ranks are shown: with one vocabulary."""
+    if not comparison.shared_vocabulary:
+        return {}
+    return {"ties_a": _ties(comparison.a), "ties_b": _ties(comparison.b)}
+
+
+def _common_opening(comparison: ModelComparison) -> list[str]:
+    in_a, in_b = comparison.a.opening_tokens, comparison.b.opening_tokens
+    return list(in_a) if in_a == in_b else []
 
 
 def _shared_domain(comparison: ModelComparison) -> dict[str, list[float]]:
@@ -248,16 +271,23 @@ def _facts(scores: TextScores) -> list[list[str]]:
     """Label and value pairs of the page's header."""
     return [
         ["Model", scores.model_title],
+        *_opened(scores, "Opened with"),
         ["Tokens", f"{len(scores):,}"],
         ["Perplexity", f"{scores.perplexity:,.2f}"],
         ["Bits per byte", f"{scores.bits_per_byte:.3f}"],
     ]
 
 
+def _opened(scores: TextScores, label: str) -> list[list[str]]:
+    return [[label, " ".join(scores.opening_tokens)]] if scores.opening_tokens else []
+
+
 def _comparison_facts(comparison: ModelComparison) -> list[list[str]]:
     return [
         ["Model A", f"{comparison.a.model_title} (perplexity {comparison.a.perplexity:,.2f})"],
         ["Model B", f"{comparison.b.model_title} (perplexity {comparison.b.perplexity:,.2f})"],
+        *_opened(comparison.a, "A opened with"),
+        *_opened(comparison.b, "B opened with"),
         ["Pearson", f"{comparison.pearson:.3f}"],
         ["B better", f"{comparison.share_above:.0%}"],
     ]

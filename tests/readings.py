@@ -74,7 +74,7 @@ def reading(text: str, *, title: str = "Closed form", shift: int = 0, first_pred
     if not first_predicted:
         log_probs[0] = entropies[0] = np.nan
         ranks[0], top[0], names[0] = 0, np.nan, [""] * K
-    opening = {"bos": "on", "opening_ids": (0,)} if first_predicted else {"bos": "off"}
+    opening = {"bos": "on", "opening_ids": (0,), "opening_tokens": ("<s>",)} if first_predicted else {"bos": "off"}
     return TextScores(
         text=text, model_key=f"closed-{shift}", model_title=title, token_ids=np.arange(n),
         tokens=tuple(tokens), spans=spans, log_probs=log_probs, ranks=ranks, entropies=entropies,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
@@ -27,6 +28,8 @@ def of_scores(scores: TextScores) -> Table:
             "expected": [_quoted(names[0]) if names else "" for names in scores.top_tokens],
         }
     )[known]
+    if scores.ties.any():
+        frame.insert(list(frame).index("rank") + 1, "tied", _tied(scores)[known])
     columns = {
         "token": st.column_config.TextColumn("Token"),
         "position": st.column_config.NumberColumn("Position", format="localized"),
@@ -34,6 +37,7 @@ def of_scores(scores: TextScores) -> Table:
         "log_prob": st.column_config.NumberColumn("Log-prob (nats)", format="%.3f"),
         "probability": st.column_config.NumberColumn("Probability", format="%.4f"),
         "rank": st.column_config.NumberColumn("Rank", format="localized"),
+        "tied": st.column_config.TextColumn("Tied", help="Tokens with equal logits share several ranks."),
         "entropy": st.column_config.NumberColumn("Entropy (bits)", format="%.2f"),
         "expected": st.column_config.TextColumn("Expected most"),
     }
@@ -65,6 +69,12 @@ def of_comparison(comparison: ModelComparison) -> Table:
     }
     both = frame[np.isfinite(comparison.differences)]
     return both.sort_values("difference", key=np.abs, ascending=False), columns
+
+
+def _tied(scores: TextScores) -> npt.NDArray[np.object_]:
+    """(n,) the ranks that each token shares with others, e.g. '3 to 5 (tied)'; empty where it has one to itself."""
+    pairs = zip(scores.ranks.tolist(), scores.ties.tolist(), strict=True)
+    return np.array([f"{rank:,} to {rank + ties:,} (tied)" if ties else "" for rank, ties in pairs], dtype=object)
 
 
 def _quoted(text: str) -> str:

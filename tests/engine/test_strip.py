@@ -6,6 +6,7 @@ import hashlib
 import html
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from engine import strip
+from engine.results import TextScores
 from tests import readings
 
 TEXTS = [name for name in readings.TEXTS if name != "huge"]
@@ -80,6 +82,47 @@ def test_signature_follows_the_cells_and_nothing_else() -> None:
 
     assert signature("a b") == signature("a b", shift=3)
     assert signature("a b") != signature("a c")
+
+
+def tied(scores: TextScores, ties: dict[int, int]) -> TextScores:
+    """The reading with `ties[i]` tokens of the same rank as token i."""
+    found = np.zeros(len(scores), dtype=np.int64)
+    found[list(ties)] = list(ties.values())
+    return replace(scores, ties=found)
+
+
+def test_ties_are_sent_only_where_there_are_any() -> None:
+    scores = readings.reading(readings.ENGLISH)
+    assert strip.payload(scores)["ties"] == {}
+    assert strip.payload(tied(scores, {3: 2, 7: 1}))["ties"] == {"3": 2, "7": 1}
+    both = readings.comparison(readings.ENGLISH)
+    data = strip.comparison_payload(replace(both, b=tied(both.b, {4: 5})))
+    assert (data["ties_a"], data["ties_b"]) == ({}, {"4": 5})
+    assert json.loads(json.dumps(data)) == data
+
+
+def test_what_stands_in_front_of_the_text_is_shown_and_no_part_of_it() -> None:
+    opened, plain = (readings.reading(readings.ENGLISH, first_predicted=first) for first in (True, False))
+    data = strip.payload(opened)
+    assert data["opening"] == ["<s>"]
+    assert "".join(cell_texts(data)) == readings.ENGLISH
+    assert data["signature"] == strip.payload(plain)["signature"]
+    assert strip.payload(plain)["opening"] == []
+    page = strip.standalone_html(opened)
+    assert '["Opened with","\\u003cs>"]' in page
+    assert "Opened with" not in strip.standalone_html(plain)
+
+
+def test_the_strip_of_a_difference_shows_an_opening_that_both_models_have() -> None:
+    both = readings.comparison(readings.ENGLISH)
+    opened = replace(both.a, opening_ids=(0,), opening_tokens=("<s>",))
+    one, two = replace(both, a=opened), replace(both, a=opened, b=replace(opened, model_title="Large model"))
+    assert strip.comparison_payload(one)["opening"] == []
+    assert strip.comparison_payload(one, "a")["opening"] == ["<s>"]
+    assert strip.comparison_payload(two)["opening"] == ["<s>"]
+    page = strip.standalone_html(one)
+    assert "A opened with" in page
+    assert "B opened with" not in page
 
 
 def test_comparison_carries_both_models_and_the_divergences() -> None:
