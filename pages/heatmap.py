@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
+from engine import registry
 from engine import strip as strip_data
 from engine.results import TextScores
-from ui import cache, composer, copy_link, exports, layout, linking, messages, sidebar, strip, tables
+from ui import cache, composer, copy_link, exports, layout, linking, messages, reading, sidebar, strip, tables
 from ui.cache import ModelChoice
 from ui.figures import series
 from ui.layout import Fact
@@ -31,19 +32,13 @@ def main() -> None:
     with messages.shown():
         scores = cache.score_text(choice.name, choice.precision, text, **settings)
         summary(scores)
-        linked_view(scores)
+        linked_view(scores, choice)
         taking_away(scores, choice)
 
 
 def options() -> cache.Settings:
     with st.popover("Options", icon=":material/tune:", key="options"):
-        bos = st.toggle(
-            "Open with a BOS token",
-            key="bos",
-            bind="query-params",
-            persist_state="session",
-            help="Puts the model's own opening token in front, so that the first token is predicted too.",
-        )
+        bos, special_tokens = reading.opening_token(), reading.special_tokens()
         window = st.number_input(
             "Window (tokens)",
             min_value=8,
@@ -62,7 +57,7 @@ def options() -> cache.Settings:
             persist_state="session",
             help="How far the window moves. Smaller gives each token more context and takes longer.",
         )
-    return {"bos": "on" if bos else "auto", "window": window, "stride": stride}
+    return {"bos": bos, "special_tokens": special_tokens, "window": window, "stride": stride}
 
 
 def summary(scores: TextScores) -> None:
@@ -80,11 +75,14 @@ def summary(scores: TextScores) -> None:
 
 
 @st.fragment
-def linked_view(scores: TextScores) -> None:
-    selection = linking.current(GROUP, about=(scores.model_key, scores.text, scores.bos, scores.window))
+def linked_view(scores: TextScores, choice: ModelChoice) -> None:
+    about = (scores.model_key, scores.text, scores.bos, scores.special_tokens, scores.window)
+    selection = linking.current(GROUP, about=about)
     events = strip.token_strip(
         cache.strip_payload(scores), key="heatmap_strip", height=STRIP_HEIGHT, highlight=selection.tokens, announce=True
     )
+    if scores.opening_tokens:
+        st.caption(messages.plain(reading.opened(scores, registry.resolve(choice.name).title)))
     if events.selected != selection.clicked:
         linking.click(GROUP, events.selected)
     if not events.drawn:
@@ -127,7 +125,7 @@ def taking_away(scores: TextScores, choice: ModelChoice) -> None:
     with st.container(horizontal=True, key="taking_away"):
         exports.menu(exports.result_exports(scores, "heatmap", partial(strip_data.standalone_html, scores)))
         copy_link.copy_link(
-            composer.link_parameters() | sidebar.link_parameters(choice),
+            composer.link_parameters() | sidebar.link_parameters(choice) | reading.link_parameters(),
             keep=STRIP_PARAMETERS,
             note=composer.link_note(),
         )

@@ -5,10 +5,11 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
+from engine import registry
 from engine import strip as strip_data
 from engine.corpus import statistics
 from engine.results import ModelComparison
-from ui import cache, composer, copy_link, exports, layout, linking, messages, sidebar, spans, strip, tables
+from ui import cache, composer, copy_link, exports, layout, linking, messages, reading, sidebar, spans, strip, tables
 from ui.cache import ModelChoice
 from ui.figures import unity
 from ui.layout import Fact
@@ -26,14 +27,15 @@ def main() -> None:
         "Set two models side by side, token by token: where they agree, where they part, and by how much.",
     )
     a, b = model_pair()
-    text = composer.text_choice("Compare")
+    settings: cache.Settings = {}
+    text = composer.text_choice("Compare", lambda: settings.update(options()))
     if text is None:
         layout.empty_state("Nothing to compare yet", "Type or paste a text above, or drop a file, and press Compare.")
         return
     with messages.shown():
-        comparison = cache.compare_models(a, b, text)
+        comparison = cache.compare_models(a, b, text, **settings)
         summary(comparison)
-        linked_view(comparison)
+        linked_view(comparison, a, b)
         taking_away(comparison, a, b)
 
 
@@ -51,6 +53,11 @@ def swap() -> None:
     state = st.session_state
     for key_a, key_b in zip(*KEYS, strict=True):
         state[key_a], state[key_b] = state[key_b], state[key_a]
+
+
+def options() -> cache.Settings:
+    with st.popover("Options", icon=":material/tune:", key="options"):
+        return {"bos": reading.opening_token(), "special_tokens": reading.special_tokens()}
 
 
 def summary(comparison: ModelComparison) -> None:
@@ -102,8 +109,9 @@ def correlation(comparison: ModelComparison) -> list[Fact]:
 
 
 @st.fragment
-def linked_view(comparison: ModelComparison) -> None:
-    about = (comparison.a.model_key, comparison.b.model_key, comparison.a.text)
+def linked_view(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> None:
+    read = comparison.a
+    about = (read.model_key, comparison.b.model_key, read.text, read.bos, read.special_tokens)
     selection = linking.current(GROUP, about=about)
     plot, difference = st.columns([1, 1], gap="medium")
     with difference:
@@ -118,6 +126,9 @@ def linked_view(comparison: ModelComparison) -> None:
             url_prefix="d_",
             link=GROUP,
         )
+        opened = reading.both_opened(comparison, *(registry.resolve(model.name).title for model in (a, b)))
+        if opened:
+            st.caption(messages.plain(opened))
         if events.selected != selection.clicked:
             linking.click(GROUP, events.selected)
     with plot:
@@ -160,7 +171,8 @@ def taking_away(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> 
     with st.container(horizontal=True, key="taking_away"):
         exports.menu(exports.result_exports(comparison, "comparison", partial(strip_data.standalone_html, comparison)))
         models = {"a": a.name, "a_precision": a.precision, "b": b.name, "b_precision": b.precision}
-        copy_link.copy_link(composer.link_parameters() | models, keep=STRIP_PARAMETERS, note=composer.link_note())
+        params = composer.link_parameters() | models | reading.link_parameters()
+        copy_link.copy_link(params, keep=STRIP_PARAMETERS, note=composer.link_note())
 
 
 def number(value: float) -> str:

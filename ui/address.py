@@ -4,15 +4,20 @@ Streamlit can bind a widget to the address itself, but writes what the widget sh
 depends on the machine; a link must mean the same everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import streamlit as st
 
 
-def restore(key: str, options: Sequence[str], default: str) -> None:
-    """Before the widget `key` is drawn: give it the value a link asks for, in a session that has none yet."""
+def restore(key: str, options: Sequence[str], default: str, *, older: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Before the widget `key` is drawn: give it the value a link asks for, in a session that has none yet.
+
+    `older` says what the values of links from earlier versions mean now.
+    """
     if st.session_state.get(key) not in options:
-        asked = st.query_params.get(key)
+        asked = st.query_params.get(key, "")
+        asked = older.get(asked, asked)
         st.session_state[key] = asked if asked in options else default
 
 

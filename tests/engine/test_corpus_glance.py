@@ -114,7 +114,7 @@ def test_a_stated_error_is_over_texts_in_every_form(runs: list[Run]) -> None:
     runs[0].summary["statistics"] = {"kl": by_text(0.2, texts=8, tokens=1000, low=None, high=None), "texts": 8}
     table = glance.rows(BASE, CANDIDATE, runs)
     said = glance.to_markdown(table, "A", "B")
-    assert "| KL to the base (nats) | 0 | 0.2 ± 0.3 | 1,000 tokens of 8 texts |" in said
+    assert "| KL to the base (nats) | 0 | 0.2 ± 0.3 | 1,000 tokens of 8 texts, with nothing in front |" in said
     assert "Only 8 texts" in said
     kl = next(row for row in csv.DictReader(io.StringIO(glance.to_csv(table))) if "KL" in row["measure"])
     reach = stats.t.ppf(0.975, 7) * 0.3
@@ -135,7 +135,7 @@ def test_summaries_of_earlier_and_later_versions_still_open(runs: list[Run]) -> 
 def test_one_text_is_said_to_have_errors_over_tokens(runs: list[Run]) -> None:
     runs[0].summary["statistics"]["texts"] = 1
     table = glance.rows(BASE, CANDIDATE, runs)
-    assert table[2].basis == "1,000 tokens of one text, taken as independent"
+    assert table[2].basis == "1,000 tokens of one text, taken as independent, with nothing in front"
     assert table[2].error_over(table[2].candidate) == "tokens"
     assert "one text" in str(glance.few_texts_note(table))
 

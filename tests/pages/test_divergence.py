@@ -86,6 +86,51 @@ def test_a_link_to_a_run_opens_its_view_and_its_models(run_page: OpenApp, finish
     assert len(app.dataframe[0].value) == 5
 
 
+def test_a_run_stands_only_under_the_way_its_texts_were_read(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    run = finished(plans.plan_divergence(RunStore(), *PAIR, held.own_corpus(), bos="on"))
+    app = run_page("divergence", run=run.id)
+    assert not app.exception
+    assert app.segmented_control(key="run_bos").value == "on"
+    assert metrics(app)["Mean KL"] == "0"
+    assert any("Every text opened with" in caption.value for caption in app.caption)
+    app.segmented_control(key="run_bos").set_value("off").run()
+    assert not app.exception
+    assert "run" not in app.query_params
+    assert "Mean KL" not in metrics(app)
+    assert "Not compared yet" in " ".join(element.proto.body for element in app.get("html"))
+
+
+def test_a_run_of_the_first_version_opens_as_read_without_an_opening_token(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    first = {"base": [PAIR[0].name, PAIR[0].precision], "candidate": [PAIR[1].name, PAIR[1].precision]}
+    settings = {**first, "window": None, "stride": None}
+    corpus = held.own_corpus()
+    old = RunStore().begin(
+        plans.run_id("divergence", settings, corpus.digest),
+        kind="divergence",
+        title="An old run",
+        settings=settings,
+        inputs=list(corpus.texts),
+        data_hash=corpus.digest,
+        versions={},
+    )
+    app = run_page("divergence", run=finished(old).id)
+    assert not app.exception
+    assert app.segmented_control(key="run_bos").value == "off"
+    assert metrics(app)["Mean KL"] == "0"
+    assert app.query_params["run"] == old.id
+
+
+def test_the_chosen_reading_is_part_of_the_run_that_is_begun(run_page: OpenApp, finished, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    finished(example())
+    begun: list[Run] = []
+    monkeypatch.setattr(held, "begin", begun.append)
+    app = run_page("divergence")
+    app.segmented_control(key="run_bos").set_value("on")
+    app.toggle(key="run_special").set_value(True).run()
+    app.button(key="compare").click().run()
+    assert (begun[-1].settings["bos"], begun[-1].settings["special_tokens"]) == ("on", True)
+
+
 def test_choosing_another_pair_leaves_the_run(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
     run = finished(example())
     app = run_page("divergence", run=run.id)

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import errors
+from engine.opening import Bos
 from tests import readings
 from tests.pages.conftest import OpenApp
-from ui import examples
+from ui import cache, examples
 from ui.figures import series
 
 
@@ -100,11 +103,69 @@ def test_unusable_file_is_refused_in_one_sentence(
 
 def test_options_reach_the_engine(run_page: OpenApp, scored: list[tuple]) -> None:
     app = run_page("heatmap")
-    app.toggle(key="bos").set_value(True)
+    app.segmented_control(key="bos").set_value("on")
+    app.toggle(key="special").set_value(True)
     app.number_input(key="window").set_value(64)
     app.number_input(key="stride").set_value(32)
     app.run()
-    assert scored[-1][3] == {"bos": "on", "window": 64, "stride": 32}
+    assert scored[-1][3] == {"bos": "on", "special_tokens": True, "window": 64, "stride": 32}
+
+
+@pytest.mark.parametrize(
+    ("link", "bos", "special"),
+    [
+        ({}, "auto", False),
+        ({"bos": "off", "special": "true"}, "off", True),
+        ({"bos": "true"}, "on", False),  # what a link of the first version said
+        ({"bos": "<b>", "special": "maybe"}, "auto", False),
+    ],
+)
+def test_a_link_says_how_the_text_is_read(
+    run_page: OpenApp, scored: list[tuple], link: dict[str, str], bos: str, special: bool
+) -> None:
+    app = run_page("heatmap", **link)
+    assert not app.exception
+    assert (scored[-1][3]["bos"], scored[-1][3]["special_tokens"]) == (bos, special)
+    given = next(data for data in strip_payloads(app) if "params" in data)["params"]
+    expected = ({} if bos == "auto" else {"bos": bos}) | ({"special": "true"} if special else {})
+    assert {name: value for name, value in given.items() if name in {"bos", "special"}} == expected
+
+
+@pytest.mark.parametrize(
+    ("bos", "said"),
+    [
+        ("auto", "Opened with <s>, as SmolLM2 135M Instruct's tokenizer does."),
+        ("on", "Opened with <s>, as the option asks."),
+    ],
+)
+def test_what_stood_in_front_is_said_under_the_strip(
+    run_page: OpenApp, monkeypatch: pytest.MonkeyPatch, bos: Bos, said: str
+) -> None:
+    opened = replace(readings.reading(readings.ENGLISH, first_predicted=True), bos=bos)
+    monkeypatch.setattr(cache, "score_text", lambda *_asked, **_settings: opened)
+    app = run_page("heatmap")
+    assert said in [caption.value.replace("\\", "") for caption in app.caption]
+
+
+def test_nothing_is_said_of_openings_where_there_was_none(run_page: OpenApp, scored: list[tuple]) -> None:
+    app = run_page("heatmap")
+    assert not any("Opened" in caption.value for caption in app.caption)
+
+
+def test_tied_ranks_are_spelt_out_in_the_table(run_page: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = readings.reading(readings.ENGLISH)
+    ties = np.zeros(len(scores), dtype=np.int64)
+    ties[3] = 2
+    for found in (replace(scores, ties=ties), scores):
+        monkeypatch.setattr(cache, "score_text", lambda *_asked, found=found, **_settings: found)
+        table = run_page("heatmap").dataframe[0].value
+        if found is scores:
+            assert "tied" not in table
+            continue
+        rank = int(scores.ranks[3])
+        assert table.loc[3, "tied"] == f"{rank:,} to {rank + 2:,} (tied)"
+        assert set(table["tied"].drop(3)) == {""}
+        assert table.loc[3, "rank"] == rank
 
 
 def test_selected_tokens_are_marked_in_the_strip_and_in_the_other_chart(run_page: OpenApp, scored: list[tuple]) -> None:

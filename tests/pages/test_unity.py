@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -18,8 +19,8 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """Replaces comparing by numbers made by hand; a scratch model has another vocabulary."""
     asked: list[tuple] = []
 
-    def compare_models(a: ModelChoice, b: ModelChoice, text: str):
-        asked.append((a, b, text))
+    def compare_models(a: ModelChoice, b: ModelChoice, text: str, **settings: object):
+        asked.append((a, b, text, settings))
         return readings.comparison(text, shared=a.name == b.name)
 
     monkeypatch.setattr(cache, "compare_models", compare_models)
@@ -42,7 +43,9 @@ def test_default_is_the_embedded_model_against_its_own_four_bits(run_page: OpenA
     app = run_page("unity")
     assert not app.exception
     embedded = "smollm2-135m"
-    assert compared == [(ModelChoice(embedded), ModelChoice(embedded, "nf4"), examples.examples()[0].text)]
+    assert [asked[:3] for asked in compared] == [
+        (ModelChoice(embedded), ModelChoice(embedded, "nf4"), examples.examples()[0].text)
+    ]
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics["Pearson"] == "0.500"
     assert metrics["B expects more"] == "40%"
@@ -61,6 +64,41 @@ def test_different_vocabularies_give_the_reason_instead_of_kl(run_page: OpenApp,
     divergence = charts(app)["How far apart the predictions are"]
     assert not divergence["data"]
     assert divergence["layout"]["annotations"][0]["text"] == "The vocabularies differ."
+
+
+def test_how_the_text_is_read_reaches_the_engine_and_the_link(run_page: OpenApp, compared: list[tuple]) -> None:
+    app = run_page("unity")
+    assert compared[-1][3] == {"bos": "auto", "special_tokens": False}
+    app.segmented_control(key="bos").set_value("off")
+    app.toggle(key="special").set_value(True)
+    app.run()
+    assert compared[-1][3] == {"bos": "off", "special_tokens": True}
+    shown = [json.loads(element.proto.json) for element in app.get("bidi_component")]
+    given = next(data for data in shown if "params" in data)["params"]
+    assert (given["bos"], given["special"]) == ("off", "true")
+
+
+@pytest.mark.parametrize(
+    ("in_a", "in_b", "said"),
+    [
+        (("<s>",), ("<s>",), "Both opened with <s>, as the models' tokenizers do."),
+        (
+            ("<s>",),
+            (),
+            "A opened with <s>, as SmolLM2 135M Instruct's tokenizer does. "
+            "B opened with nothing in front, as SmolLM2 135M Instruct's tokenizer does.",
+        ),
+        ((), (), ""),
+    ],
+)
+def test_what_stood_in_front_of_either_model_is_said(
+    run_page: OpenApp, monkeypatch: pytest.MonkeyPatch, in_a: tuple[str, ...], in_b: tuple[str, ...], said: str
+) -> None:
+    both = readings.comparison(readings.ENGLISH)
+    a, b = (replace(scores, bos="auto", opening_tokens=tokens) for scores, tokens in ((both.a, in_a), (both.b, in_b)))
+    monkeypatch.setattr(cache, "compare_models", lambda *_asked, **_settings: replace(both, a=a, b=b))
+    captions = [caption.value.replace("\\", "") for caption in run_page("unity").caption]
+    assert [caption for caption in captions if "opened" in caption] == ([said] if said else [])
 
 
 def test_swap_exchanges_models_and_precisions(run_page: OpenApp, compared: list[tuple]) -> None:

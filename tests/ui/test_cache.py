@@ -52,6 +52,7 @@ def test_same_question_is_computed_once(loads: list[tuple]) -> None:
         ("scratch-gpt2", "nf4", "One two three.", {}),
         ("scratch-gpt2", "float32", "One two four.", {}),
         ("scratch-gpt2", "float32", "One two three.", {"bos": "on"}),
+        ("scratch-gpt2", "float32", "One two three.", {"special_tokens": True}),
         ("scratch-gpt2", "float32", "One two three.", {"window": 16, "stride": 8}),
     ],
 )

@@ -13,16 +13,17 @@ from engine import export
 from engine import strip as strip_data
 from engine.corpus import divergence, divergence_result, plans, running
 from engine.corpus.divergence_result import CorpusDivergence
-from engine.corpus.reading import FORMS, Form
+from engine.corpus.reading import FORMS, Corpus, Form
 from engine.corpus.statistics import DivergenceStatistics, Estimate
 from engine.corpus.store import Run
 from engine.results import ModelComparison
-from ui import cache, exports, layout, messages, strip
+from ui import exports, layout, messages, reading, strip
 from ui.cache import ModelChoice
 from ui.divergence import choosing, given, held, numbers, progress
 from ui.figures import base
 from ui.figures import divergence as figures
 from ui.layout import Fact
+from ui.reading import CorpusReading
 
 _FORM_TITLES: dict[Form, str] = {
     "auto": "Found out by itself",
@@ -38,12 +39,12 @@ _CONTEXT = 48
 
 def show(a: ModelChoice, b: ModelChoice) -> None:
     """Draw the panel for base `a` and candidate `b`."""
-    choose_data(a, b)
-    run = held.asked("divergence", (a, b))
+    how = choose_data(a, b)
+    run = held.asked("divergence", (a, b), **how)
     if run is None:
-        run = plans.plan_divergence(held.store(), held.wanted(a), held.wanted(b), held.own_corpus())
+        run = _plan(a, b, held.own_corpus(), how)
         if not run.finished and held.drivers().find(run.id) is None:
-            if (a, b) != cache.PAIR:
+            if run.id != held.example_run().id:
                 layout.empty_state("Not compared yet", "Press Compare above to set this pair side by side.")
                 return
             held.drivers().start(run.id)
@@ -54,8 +55,8 @@ def show(a: ModelChoice, b: ModelChoice) -> None:
         of_result(run, result)
 
 
-def choose_data(a: ModelChoice, b: ModelChoice) -> None:
-    """The example corpus, or one's own."""
+def choose_data(a: ModelChoice, b: ModelChoice) -> CorpusReading:
+    """The example corpus, or one's own; returns how the texts are read."""
     with st.container(horizontal=True, vertical_alignment="center", key="corpus_choice"):
         chosen = st.segmented_control(
             "Corpus",
@@ -67,9 +68,10 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
             persist_state="session",
             label_visibility="collapsed",
         )
+        how = reading.corpus_options()
         if chosen == "example" and st.button("Compare", type="primary", icon=":material/play_arrow:", key="compare"):
             with messages.shown():
-                held.begin(plans.plan_divergence(held.store(), held.wanted(a), held.wanted(b), held.own_corpus()))
+                held.begin(_plan(a, b, held.own_corpus(), how))
     if chosen == "own":
         form = st.selectbox("Texts are parted by", FORMS, format_func=_FORM_TITLES.__getitem__, key="corpus_form")
         given.form(
@@ -77,19 +79,25 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
             "Your texts",
             "Paste texts, a blank line between them. A file may be plain text, JSON, CSV or Parquet.",
             "Compare on this corpus",
-            lambda data: _begin_own(a, b, data, form),
+            lambda data: _begin_own(a, b, data, form, how),
         )
+    return how
 
 
-def _begin_own(a: ModelChoice, b: ModelChoice, data: given.Given, form: Form) -> Sequence[str]:
+def _begin_own(a: ModelChoice, b: ModelChoice, data: given.Given, form: Form, how: CorpusReading) -> Sequence[str]:
     corpus = data.corpus(form)
-    held.begin(plans.plan_divergence(held.store(), held.wanted(a), held.wanted(b), corpus))
+    held.begin(_plan(a, b, corpus, how))
     return corpus.notes
+
+
+def _plan(a: ModelChoice, b: ModelChoice, corpus: Corpus, how: CorpusReading) -> Run:
+    return plans.plan_divergence(held.store(), held.wanted(a), held.wanted(b), corpus, **how)
 
 
 def of_result(run: Run, result: CorpusDivergence) -> None:
     """Everything about a finished run."""
-    st.caption(messages.plain(f"{result.candidate_title} (candidate) against {result.base_title} (base)"))
+    said = f"{result.candidate_title} (candidate) against {result.base_title} (base). {reading.run_opened(run)}"
+    st.caption(messages.plain(said))
     facts(result)
     for note in result.notes:
         st.warning(messages.plain(note), icon=":material/warning:")

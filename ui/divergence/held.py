@@ -48,8 +48,11 @@ def wanted(choice: ModelChoice) -> ModelWanted:
     return ModelWanted(choice.name, choice.precision)
 
 
-def asked(kind: str, pair: tuple[ModelChoice, ModelChoice]) -> Run | None:
-    """The run of that kind and pair that the address names; None where it names another or none."""
+def asked(kind: str, pair: tuple[ModelChoice, ModelChoice], **reading: object) -> Run | None:
+    """The run of that kind and pair that the address names; None where it names another or none.
+
+    `reading` is how its texts are to be read: `bos`, and where there is a choice `special_tokens`.
+    """
     run_id = st.query_params.get(RUN)
     run = None if run_id is None else found(run_id)
     if run_id is not None and run is None:
@@ -58,8 +61,9 @@ def asked(kind: str, pair: tuple[ModelChoice, ModelChoice]) -> Run | None:
     if run is None or run.kind != kind:
         return None
     models = glance.models_of(run)
-    if models and any(model not in map(wanted, pair) for model in models):
-        st.query_params.pop(RUN)  # another pair was chosen since
+    kept = {"bos": plans.bos_of(run.settings), "special_tokens": plans.special_tokens_of(run.settings)}
+    if any(model not in map(wanted, pair) for model in models) or not reading.items() <= kept.items():
+        st.query_params.pop(RUN)  # another pair, or another way to read, was chosen since
         return None
     return run
 
