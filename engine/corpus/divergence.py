@@ -130,13 +130,16 @@ def _window_plan(
 def pieces(
     texts: Sequence[str], tokenizer: TextTokenizer | None, plan: windows.WindowPlan, special_tokens: bool = False
 ) -> Iterator[Piece]:
-    """Pieces of `texts`: one rolling window each with a shared `tokenizer`, else whole texts."""
+    """Pieces of `texts`: one rolling window each with a shared `tokenizer`, else whole texts.
+
+    A text in which the shared tokenizer finds no token, such as white space alone, has no piece.
+    """
     for index, text in enumerate(texts):
         if tokenizer is None:
             yield Piece(index, 0, text, 0, None)
             continue
         encoding = tokenizer.encode(text, special_tokens=special_tokens)
-        for part in windows.rolling_windows(len(encoding), plan):
+        for part in windows.rolling_windows(len(encoding), plan) if len(encoding) else ():
             spans = encoding.spans[part.start : part.stop]
             start, stop = int(spans[0, 0]), int(spans[-1, 1])
             own = Encoding(encoding.token_ids[part.start : part.stop].copy(), spans - start)

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import log_softmax
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import PreTrainedTokenizerFast
 
 from engine import steps
 from engine.comparing import compare_models
@@ -14,6 +18,7 @@ from engine.errors import InputError, ParameterError
 from engine.model import LoadedModel
 from engine.opening import Bos
 from engine.scoring import score_text
+from engine.tokens import TextTokenizer
 from tests.engine import fakes
 from tests.engine.keepers import MemoryKeeper
 
@@ -100,6 +105,15 @@ def test_special_tokens_are_read_as_such_if_asked() -> None:
     ids = np.array([ord("a"), 256, ord("b")])
     expected = log_softmax(base.table.numpy().astype(np.float64)[ids[:-1]], axis=1)[[0, 1], ids[1:]]
     np.testing.assert_allclose(as_token.base, expected, atol=1e-5)
+
+
+def test_a_text_without_any_token_is_passed_over() -> None:
+    words = Tokenizer(WordLevel({fakes.BOS: 256, "one": 1, "two": 2, "?": 0}, unk_token="?"))
+    words.pre_tokenizer = Whitespace()
+    tokenizer = TextTokenizer(PreTrainedTokenizerFast(tokenizer_object=words))
+    base, candidate = (fakes.random_model(seed, tokenizer=tokenizer) for seed in (1, 2))
+    result = divergence.corpus_divergence(base, candidate, ["one two", "  \n", "two one two"], bos="on")
+    assert result.texts.tolist() == [0, 0, 2, 2, 2]
 
 
 def test_an_opening_token_that_cannot_be_put_in_front_is_refused() -> None:
