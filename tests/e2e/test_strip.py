@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -479,6 +480,33 @@ def test_standalone_page_works_alone(
     assert page.evaluate("window.__pwned") is None
     assert (asked, said) == ([file.as_uri()], [])
     assert axe(page) == []
+
+
+def test_tied_ranks_and_the_opening_token_are_told_and_the_opening_is_no_text(
+    new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
+    text = "שלום עולם, and some more"
+    scores = readings.reading(text, first_predicted=True)
+    ties = np.zeros(len(scores), dtype=np.int64)
+    ties[2] = 2
+    file = tmp_path / "strip.html"
+    file.write_text(strip.standalone_html(replace(scores, ties=ties)), encoding="utf-8")
+    page = new_context().new_page()
+    page.goto(file.as_uri())
+    opening = page.locator(".tokens .opening")
+    expect(opening).to_have_text("<s>")
+    assert "".join(cells(page).all_text_contents()).replace("\u00a0", " ") == text
+    # A Hebrew text runs from the right, whatever Latin letters stand in front of it.
+    assert opening.bounding_box()["x"] > cells(page).first.bounding_box()["x"]
+    cells(page).nth(2).click()
+    rank = int(scores.ranks[2])
+    assert value_line(page, "Rank") == f"{rank:,} to {rank + 2:,} (tied)"
+    card = page.locator(".card:visible").first
+    assert card.evaluate("e => [...e.querySelectorAll('dd')].every(dd => dd.scrollWidth <= dd.clientWidth + 1)")
+    cells(page).nth(3).click()
+    expect(page.locator(".card:visible").nth(1)).not_to_contain_text("tied")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.tokens'))")
+    assert "<s>" not in page.evaluate("getSelection().toString()")
 
 
 def test_notebook_frame_works_without_rights(new_context: Callable[..., BrowserContext]) -> None:
