@@ -143,9 +143,9 @@ def items_of(inputs: Sequence[Any]) -> tuple[HellaSwagItem, ...]:
     return tuple(HellaSwagItem(context, (a, b, c, d), label) for context, (a, b, c, d), label in inputs)
 
 
-def run_id(kind: str, settings: Mapping[str, Any], data_hash: str) -> str:
+def run_id(kind: str, settings: Mapping[str, Any], data_hash: str, *, method_version: int = METHOD_VERSION) -> str:
     """Name of the run that was asked for with these settings: equal questions have one run."""
-    named = json.dumps([METHOD_VERSION, kind, settings, data_hash], sort_keys=True)
+    named = json.dumps([method_version, kind, settings, data_hash], sort_keys=True)
     return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 

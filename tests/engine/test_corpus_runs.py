@@ -127,7 +127,7 @@ FIRST_VERSION_IDS = {
 @pytest.mark.parametrize("run_id", FIRST_VERSION_IDS)
 def test_runs_of_the_first_version_keep_their_ids_and_read_without_an_opening_token(run_id: str) -> None:
     kind, settings, data_hash = FIRST_VERSION_IDS[run_id]
-    assert plans.run_id(kind, settings, data_hash) == run_id
+    assert plans.run_id(kind, settings, data_hash, method_version=1) == run_id
     assert plans.bos_of(settings) == "off"
     assert not plans.special_tokens_of(settings)
 
