@@ -281,7 +281,7 @@ def test_the_table_at_a_glance_has_what_was_measured(run_page: OpenApp, finished
     table = app.dataframe[0].value.set_index("measure")
     assert table.loc["KL to the base (nats)", "candidate"] == "0"
     assert table.loc["MAUVE", "base"] == "not measured"
-    assert table.loc["Perplexity", "basis"].endswith("tokens of 8 texts")
+    assert table.loc["Perplexity", "basis"].endswith("tokens of 8 texts, opened by its tokenizer")
     assert any("Only 8 texts" in warning.value for warning in app.warning)
     assert any("HellaSwag, MAUVE" in caption.value for caption in app.caption)
 
