@@ -38,6 +38,8 @@ def holds(
     length: int,
     fast: Callable[[torch.Tensor], torch.Tensor],
     plain: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    logits: bool = False,
 ) -> bool:
     """Whether a shortcut may be used on rows of `length` tokens; tried once for each kind of length.
 
@@ -53,12 +55,14 @@ def holds(
     fast, plain
         Both take (n,) token ids and give (m, width) hidden states for the same positions. Anything that `fast` raises
         counts as a refutation.
+    logits
+        Whether they give (m, V) logits instead.
     """
     size = probe_length(model, length)
     with _lock:
         found, key = _found.setdefault(model.network, {}), (shortcut, size)
         if key not in found:
-            found[key] = _tried(model, probe_ids(model, size), fast, plain)
+            found[key] = _tried(model, probe_ids(model, size), fast, plain, logits)
         return found[key]
 
 
@@ -88,6 +92,7 @@ def _tried(
     token_ids: torch.Tensor,
     fast: Callable[[torch.Tensor], torch.Tensor],
     plain: Callable[[torch.Tensor], torch.Tensor],
+    logits: bool,
 ) -> bool:
     expected = plain(token_ids)
     try:
@@ -97,7 +102,10 @@ def _tried(
     if got.shape != expected.shape:
         return False
     places = torch.linspace(0, len(got) - 1, min(len(got), _MOST_POSITIONS)).round().long().to(got.device)
-    return alike(model.logits(got[places]), model.logits(expected[places]), TOLERANCE[model.precision])
+    ours, theirs = got[places], expected[places]
+    if not logits:
+        ours, theirs = model.logits(ours), model.logits(theirs)
+    return alike(ours, theirs, TOLERANCE[model.precision])
 
 
 def alike(ours: torch.Tensor, theirs: torch.Tensor, tolerance: float) -> bool:

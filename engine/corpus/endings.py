@@ -22,10 +22,14 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class EncodedItem:
-    """Token ids of a context (c,) and of its endings, each at least one token."""
+    """Token ids of a context (c,), its opening token included, and of its endings."""
 
     context: Ints
     endings: tuple[Ints, ...]
+
+    def readable(self, longest: int) -> bool:
+        """Whether every token of every ending is predicted by a model that reads `longest` tokens at once."""
+        return len(self.context) > 0 and all(1 <= len(ending) <= longest for ending in self.endings)
 
     @property
     def packed_length(self) -> int:
@@ -38,17 +42,46 @@ class EncodedItem:
         return len(self.context) + max(len(ending) for ending in self.endings) - 1
 
 
-def encode_item(tokenizer: TextTokenizer, item: HellaSwagItem) -> EncodedItem:
+def encode_item(
+    tokenizer: TextTokenizer, item: HellaSwagItem, opening: Sequence[int] = (), *, alone: int | None = None
+) -> EncodedItem:
     """Tokens as lm-evaluation-harness cuts them.
 
     Context and " " + ending are encoded together and cut after as many tokens as the context has alone; spaces at the
     context's end belong to the ending, since byte-level tokenizers join a space to the word after it.
+
+    Two things are done otherwise. The harness lets a tokenizer close texts as well as open them, and so cuts one token
+    late, and scores the closing one, if the tokenizer does; here nothing is ever put behind a text. And a text that
+    spells a special token is plain text here.
+
+    Parameters
+    ----------
+    tokenizer
+        The model's.
+    item
+        A context, which may be empty, and its endings.
+    opening
+        Ids in front of the context, from `engine.opening.opening_ids`.
+    alone
+        Id that stands for a context without any token, where nothing opens it: the harness reads such endings after
+        the token that opens a text, or else the one that ends it. With None the context stays empty.
     """
     context = item.context.rstrip()
     moved = item.context[len(context) :] + " "
-    context_ids = tokenizer.encode(context).token_ids
-    endings = tuple(tokenizer.encode(context + moved + ending).token_ids[len(context_ids) :] for ending in item.endings)
-    return EncodedItem(context_ids, endings)
+    own = tokenizer.encode(context).token_ids.tolist() if context else []
+    endings = tuple(tokenizer.encode(context + moved + ending).token_ids[len(own) :] for ending in item.endings)
+    read = [*opening, *own] or ([] if alone is None else [alone])
+    return EncodedItem(np.array(read, dtype=np.int64), endings)
+
+
+def rows(items: Sequence[EncodedItem], longest: int | None = None) -> tuple[list[Ints], list[int]]:
+    """Each ending of each item in a row of its own: the tokens to read, and how many at the end predict the ending.
+
+    A row of more than `longest` tokens loses its beginning, the opening token with it, as in lm-evaluation-harness.
+    """
+    read = [np.concatenate([item.context, ending])[:-1] for item in items for ending in item.endings]
+    counts = [len(ending) for item in items for ending in item.endings]
+    return [row if longest is None else row[-longest:] for row in read], counts
 
 
 @dataclass(frozen=True, eq=False)

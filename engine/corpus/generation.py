@@ -1,7 +1,7 @@
-"""A model continues openings: batched, seeded, and stoppable after every token.
+"""A model continues openings: seeded, stoppable after every token, and as fast as its network allows.
 
-transformers' own `generate` draws from the global random state and cannot be left between two tokens; the loop here
-uses its cache and its warpers.
+transformers' own `generate` draws from the global random state, cannot be left between two tokens, and pads networks
+that cannot take it; the loop here uses its warpers and the ways of `engine.corpus.writing`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +11,10 @@ import numpy as np
 import torch
 
 from engine import errors
+from engine.corpus import tails, writing
 from engine.corpus.keeping import Content, Keeper, NotKept, kept_steps
 from engine.model import LoadedModel
+from engine.opening import Bos, opening_ids
 from engine.steps import Progress, Steps
 
 BATCH_TEXTS = 32
@@ -55,6 +57,7 @@ def continue_texts_steps(
     openings: Sequence[str],
     sampling: Sampling,
     *,
+    bos: Bos = "auto",
     limits: Sequence[int] | None = None,
     keep: Keeper | None = None,
     stage: str = "texts",
@@ -71,88 +74,84 @@ def continue_texts_steps(
     sampling
         Each batch draws from its own generator, seeded by `seed` and its number, so that a run continued after a stop
         gives the same texts.
+    bos
+        Whether the model reads a token in front of each opening; see `engine.opening`.
     limits
         New tokens of each text, at most `sampling.new_tokens`.
+
+    Raises
+    ------
+    InputError
+        An opening has no tokens, and nothing opens it.
+    ParameterError
+        The opening token is asked for and the model has none.
     """
-    keep = keep or NotKept()
+    keep, first = keep or NotKept(), opening_ids(model, bos)
     texts: list[str] = []
     for place, start in enumerate(range(0, len(openings), batch_texts)):
         part = slice(start, start + batch_texts)
         wanted = list(limits[part]) if limits is not None else [sampling.new_tokens] * len(openings[part])
-        compute = _batch(model, openings[part], wanted, sampling, place, (start, len(openings)))
-        batch = yield from kept_steps(keep, stage, place, compute)
+        asked = _Asked(model, openings[part], wanted, sampling, first, place, (start, len(openings)))
+        batch = yield from kept_steps(keep, stage, place, asked.steps)
         texts += batch.data["texts"]
         yield Progress(f"{model.title} continues the openings", len(texts), len(openings), "texts")
     return texts
 
 
-def _batch(
-    model: LoadedModel,
-    openings: Sequence[str],
-    limits: list[int],
-    sampling: Sampling,
-    place: int,
-    counted: tuple[int, int],
-) -> Callable[[], Steps[Content]]:
-    def compute() -> Steps[Content]:
-        generator = torch.Generator(device=model.device)
-        generator.manual_seed(int(np.random.SeedSequence([sampling.seed, place]).generate_state(1, np.uint64)[0] >> 1))
-        most = max(1, model.context_length - max(limits))
-        prompts = [model.tokenizer.encode(opening).token_ids[-most:].tolist() for opening in openings]
-        ids = yield from _sample_steps(model, prompts, limits, sampling, generator, counted)
-        tails = [_decoded(model, piece) for piece in ids]
-        return {}, {"texts": [opening + tail for opening, tail in zip(openings, tails, strict=True)]}
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """One batch of openings to be continued: the `place`th, whose progress is told from `counted` on."""
 
-    return compute
+    model: LoadedModel
+    openings: Sequence[str]
+    limits: list[int]
+    sampling: Sampling
+    first: tuple[int, ...]
+    place: int
+    counted: tuple[int, int]
 
+    def steps(self) -> Steps[Content]:
+        seed = np.random.SeedSequence([self.sampling.seed, self.place]).generate_state(1, np.uint64)[0] >> 1
+        generator = torch.Generator(device=self.model.device)
+        generator.manual_seed(int(seed))
+        prompts = [self._prompt(opening) for opening in self.openings]
+        chosen = writing.way(self.model, max(map(len, prompts)) + max(self.limits))
+        drawn: list[list[int]] = [[] for _ in prompts]
+        for writer in writing.writers(self.model, prompts, chosen):
+            yield from self._write(writer, drawn, generator, writing.WHY[chosen])
+        added = [tails.added_text(self.model.tokenizer, *pair) for pair in zip(prompts, drawn, strict=True)]
+        return {}, {"texts": [opening + tail for opening, tail in zip(self.openings, added, strict=True)]}
 
-def _sample_steps(
-    model: LoadedModel,
-    prompts: list[list[int]],
-    limits: list[int],
-    sampling: Sampling,
-    generator: torch.Generator,
-    counted: tuple[int, int],
-) -> Steps[list[list[int]]]:
-    """New ids of each prompt. Rows are padded on the left, so that every row's next token is in the last column."""
-    from transformers import DynamicCache
+    def _prompt(self, opening: str) -> list[int]:
+        """Ids that are read before the first new one: the last that leave room for the new ones."""
+        room = max(1, self.model.context_length - max(self.limits) - len(self.first))
+        prompt = [*self.first, *self.model.tokenizer.encode(opening).token_ids[-room:].tolist()]
+        if not prompt:
+            raise errors.InputError(f"The opening {opening[:40]!r} has no tokens for {self.model.title}. Leave it out.")
+        return prompt
 
-    token_ids, mask = _left_padded(prompts, model.device)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    cache, warp, ends = DynamicCache(config=model.network.config), _warper(sampling), end_ids(model)
-    drawn: list[list[int]] = [[] for _ in prompts]
-    open_rows = [limit > 0 for limit in limits]
-    for number in range(max(limits)):
-        with torch.inference_mode():
-            found = model.network(
-                input_ids=token_ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            chosen = _draw(warp(found.logits[:, -1].float()), sampling, generator)
-            token_ids, positions = chosen[:, None], positions[:, -1:] + 1
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        for row, token in enumerate(chosen.tolist()):
-            if open_rows[row] and token not in ends:
-                drawn[row].append(token)
-            open_rows[row] = open_rows[row] and token not in ends and len(drawn[row]) < limits[row]
-        yield Progress(f"{model.title}: token {number + 1} of {max(limits)}", *counted, "texts")
-        if not any(open_rows):
-            break
-    return drawn
+    def _write(
+        self, writer: writing.Writer, drawn: list[list[int]], generator: torch.Generator, why: str
+    ) -> Steps[None]:
+        """Draw tokens for the writer's rows until each has ended or is as long as it may be."""
+        warp, ends = _warper(self.sampling), end_ids(self.model)
+        limits = [self.limits[row] for row in writer.rows]
+        open_rows = [limit > 0 for limit in limits]
+        chosen = None
+        for number in range(max(limits)):
+            with torch.inference_mode():
+                chosen = _draw(warp(writer.next_logits(chosen)), self.sampling, generator)
+            for place, (row, token) in enumerate(zip(writer.rows, chosen.tolist(), strict=True)):
+                if open_rows[place] and token not in ends:
+                    drawn[row].append(token)
+                open_rows[place] = open_rows[place] and token not in ends and len(drawn[row]) < limits[place]
+            yield Progress(self._message(writer, number, max(limits), why), *self.counted, "texts")
+            if not any(open_rows):
+                break
 
-
-def _left_padded(prompts: list[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    longest = max(map(len, prompts))
-    token_ids = torch.zeros(len(prompts), longest, dtype=torch.int64)
-    mask = torch.zeros_like(token_ids)
-    for row, prompt in enumerate(prompts):
-        token_ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[row, longest - len(prompt) :] = 1
-    return token_ids.to(device), mask.to(device)
+    def _message(self, writer: writing.Writer, number: int, most: int, why: str) -> str:
+        text = f"text {self.counted[0] + writer.rows[0] + 1}, " if len(writer.rows) < len(self.openings) else ""
+        return f"{self.model.title}: {text}token {number + 1} of {most}" + (f". {why}" if why else "")
 
 
 def _warper(sampling: Sampling) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -187,9 +186,3 @@ def end_ids(model: LoadedModel) -> frozenset[int]:
     named = getattr(settings, "eos_token_id", None)
     listed = named if isinstance(named, list) else [named]
     return frozenset(token for token in (*listed, model.tokenizer.backend.eos_token_id) if token is not None)
-
-
-def _decoded(model: LoadedModel, token_ids: list[int]) -> str:
-    """Text of `token_ids`; a character cut off at the end is left out."""
-    text = model.tokenizer.backend.decode(token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return str(text).rstrip("\ufffd")

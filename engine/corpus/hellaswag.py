@@ -1,11 +1,11 @@
 """HellaSwag: how often a model finds the true ending the likeliest of four.
 
-Same tokens and log-likelihoods as lm-evaluation-harness, with the context computed once for the four endings and the
-head only over ending tokens.
+Same tokens and log-likelihoods as lm-evaluation-harness, the opening token included, with the head only over ending
+tokens and the context computed once for the four endings, if the network has proved that this changes nothing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,8 @@ from engine.corpus.items import ENDINGS, HellaSwagItem
 from engine.corpus.keeping import Content, Keeper, NotKept, as_part, kept_steps
 from engine.corpus.statistics import Estimate, share
 from engine.corpus.store import Batch
-from engine.model import ScoringModel
+from engine.model import LoadedModel, ScoringModel
+from engine.opening import Bos, opening_ids
 from engine.steps import Progress, Steps, run
 
 Floats = npt.NDArray[np.float64]
@@ -29,6 +30,8 @@ CONVENTIONS: tuple[Convention, ...] = ("acc", "acc_norm", "acc_bytes")
 
 BATCH_TOKENS = 1024
 """Tokens of one forward pass: large enough to keep two cores busy, small enough that a stop takes about a second."""
+APART = "Each ending is read by itself: this network gives other numbers for endings packed in one row."
+"""Said if the slower way is taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,8 @@ class HellaSwagResult:
     log_likelihoods : (n, 4) float64, nats, summed over the ending's tokens
     characters, octets, tokens : (n, 4) int64, lengths of the endings
     seconds : time computed, without pauses
+    left_out : items of which an ending has no token that the model could predict after the context
+    notes : sentences that a reader of the numbers should see
     """
 
     model_key: str
@@ -54,6 +59,8 @@ class HellaSwagResult:
     octets: Ints
     tokens: Ints
     seconds: float
+    left_out: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -85,50 +92,74 @@ class HellaSwagResult:
         return found
 
 
-def evaluate_hellaswag(model: ScoringModel, items: Sequence[HellaSwagItem]) -> HellaSwagResult:
+def evaluate_hellaswag(model: ScoringModel, items: Sequence[HellaSwagItem], *, bos: Bos = "auto") -> HellaSwagResult:
     """Log-likelihoods of every ending of `items`, and from them the accuracies. See `evaluate_hellaswag_steps`."""
-    return run(evaluate_hellaswag_steps(model, items))
+    return run(evaluate_hellaswag_steps(model, items, bos=bos))
 
 
 def evaluate_hellaswag_steps(
     model: ScoringModel,
     items: Sequence[HellaSwagItem],
     *,
+    bos: Bos = "auto",
     keep: Keeper | None = None,
     stage: str = "items",
     batch_tokens: int = BATCH_TOKENS,
 ) -> Steps[HellaSwagResult]:
     """Score `items` batch by batch, each batch kept under `stage`.
 
+    Items with an ending that has no tokens of its own, or more of them than the model reads, are left out and counted.
+
+    Parameters
+    ----------
+    model, items
+        Who reads, and what.
+    bos
+        Whether a token opens each context; see `engine.opening`.
+    keep, stage
+        Where finished batches go.
+    batch_tokens
+        Tokens read at once.
+
     Raises
     ------
     InputError
-        There are no items, or an ending has no tokens of its own.
+        There are no items, or every one would be left out.
+    ParameterError
+        The opening token is asked for and the model has none.
     """
     if not items:
         raise errors.InputError("There are no items to evaluate.")
     keep = keep or NotKept()
     yield Progress("Reading the items", 0, len(items), "items")
-    encoded = [layout.encode_item(model.tokenizer, item) for item in items]
-    _check_endings(encoded)
+    opening, alone = opening_ids(model, bos), _alone(model)
+    encoded = [layout.encode_item(model.tokenizer, item, opening, alone=alone) for item in items]
+    chosen = [place for place, item in enumerate(encoded) if item.readable(model.context_length)]
+    if not chosen:
+        raise errors.InputError("No item can be evaluated: each has an ending without tokens of its own.")
     done: list[Batch] = []
-    message, answered = f"HellaSwag with {model.title}", 0
-    for place, members in enumerate(layout.batches(encoded, batch_tokens)):
-        work = as_part(_batch_steps(model, encoded, members), message, answered, 0, len(items), "items")
+    answered = 0
+    for place, members in enumerate(layout.batches([encoded[index] for index in chosen], batch_tokens)):
+        batch = _AskedBatch([chosen[member] for member in members], encoded, len(items) - len(chosen))
+        message = _message(model, batch)
+        work = as_part(_batch_steps(model, batch), message, answered, 0, len(chosen), "items")
         done.append((yield from kept_steps(keep, stage, place, lambda work=work: work)))  # type: ignore[misc]
         answered += len(members)
-        yield Progress(message, answered, len(items), "items")
+        yield Progress(message, answered, len(chosen), "items")
     return reopened(done, items)
 
 
 def reopened(batches: Iterable[Batch], items: Sequence[HellaSwagItem]) -> HellaSwagResult:
     """The result of kept batches; of a run that is not finished, the items answered so far."""
     sums, tokens = np.full((len(items), ENDINGS), np.nan), np.zeros((len(items), ENDINGS), dtype=np.int64)
-    seconds, title, key = 0.0, "", ""
+    seconds, title, key, left_out = 0.0, "", "", 0
+    said: list[str] = []
     for batch in batches:
         members = batch.arrays["members"]
         sums[members], tokens[members] = batch.arrays["log_likelihoods"], batch.arrays["tokens"]
         seconds, title, key = seconds + batch.seconds, batch.data["model_title"], batch.data["model_key"]
+        left_out, note = batch.data.get("left_out", 0), batch.data.get("note")
+        said += [note] if note and note not in said else []
     answered = np.flatnonzero(np.isfinite(sums[:, 0]))
     found = [items[index] for index in answered.tolist()]
     return HellaSwagResult(
@@ -141,7 +172,32 @@ def reopened(batches: Iterable[Batch], items: Sequence[HellaSwagItem]) -> HellaS
         octets=_lengths(lambda ending: len(ending.encode()), found),
         tokens=tokens[answered],
         seconds=seconds,
+        left_out=left_out,
+        notes=(*_left_out_note(left_out), *said),
     )
+
+
+def shared(
+    items: Sequence[HellaSwagItem], results: Sequence[HellaSwagResult]
+) -> tuple[tuple[HellaSwagItem, ...], tuple[HellaSwagResult, ...]]:
+    """The items that every result has answered, and the results over just these, so that row is set beside row."""
+    common = np.arange(len(items))
+    for result in results:
+        common = np.intersect1d(common, result.items)
+    return tuple(items[index] for index in common.tolist()), tuple(_only(result, common) for result in results)
+
+
+def _only(result: HellaSwagResult, places: Ints) -> HellaSwagResult:
+    rows = np.isin(result.items, places)
+    named = ("items", "labels", "log_likelihoods", "characters", "octets", "tokens")
+    return replace(result, **{name: getattr(result, name)[rows] for name in named})
+
+
+def _left_out_note(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    items = "1 item was" if count == 1 else f"{count:,} items were"
+    return (f"{items} left out: an ending has no tokens of its own after the context, or more than the model reads.",)
 
 
 def _lengths(measure: Callable[[str], int], items: Sequence[HellaSwagItem]) -> Ints:
@@ -149,40 +205,71 @@ def _lengths(measure: Callable[[str], int], items: Sequence[HellaSwagItem]) -> I
     return np.array(listed, dtype=np.int64).reshape(-1, ENDINGS)
 
 
-def _check_endings(encoded: Sequence[layout.EncodedItem]) -> None:
-    for number, item in enumerate(encoded, start=1):
-        if not all(len(ending) for ending in item.endings):
-            raise errors.InputError(f"Item {number}: an ending has no tokens of its own after the context.")
+@dataclass(frozen=True, eq=False)
+class _AskedBatch:
+    """Items read together: their places in the run, all encoded items, and how many of the run's are left out."""
+
+    members: list[int]
+    encoded: Sequence[layout.EncodedItem]
+    left_out: int
+
+    @property
+    def chosen(self) -> list[layout.EncodedItem]:
+        return [self.encoded[index] for index in self.members]
+
+    def packed(self, model: ScoringModel) -> bool:
+        """Whether the endings of an item share a row."""
+        return self._fits(model) and forward.packs(model, max(item.packed_length for item in self.chosen))
+
+    def note(self, model: ScoringModel) -> str:
+        """Why the slower way is taken, if a faster one was tried."""
+        asked = isinstance(model, LoadedModel) and self._fits(model)
+        return APART if asked and not self.packed(model) else ""
+
+    def _fits(self, model: ScoringModel) -> bool:
+        return max(item.longest for item in self.chosen) <= model.context_length
 
 
-def _batch_steps(model: ScoringModel, encoded: Sequence[layout.EncodedItem], members: list[int]) -> Steps[Content]:
-    """Log-likelihoods (items, 4) of one batch. An item longer than the model reads is scored ending by ending."""
-    chosen = [encoded[index] for index in members]
-    if forward.takes_masks(model) and max(item.longest for item in chosen) <= model.context_length:
-        log_probs = _packed_log_probs(model, chosen)
-    else:
-        log_probs = torch.cat([_ending_log_probs(model, item, ending) for item in chosen for ending in item.endings])
+def _alone(model: ScoringModel) -> int | None:
+    """Id that a context without tokens is read as; see `engine.corpus.endings.encode_item`."""
+    if model.bos_id is not None:
+        return model.bos_id
+    ending: int | None = model.tokenizer.backend.eos_token_id
+    return ending
+
+
+def _message(model: ScoringModel, batch: _AskedBatch) -> str:
+    note = batch.note(model)
+    return f"HellaSwag with {model.title}. {note}" if note else f"HellaSwag with {model.title}"
+
+
+def _batch_steps(model: ScoringModel, batch: _AskedBatch) -> Steps[Content]:
+    """Log-likelihoods (items, 4) of one batch."""
+    chosen = batch.chosen
+    log_probs = (_packed_log_probs if batch.packed(model) else _apart_log_probs)(model, chosen)
     lengths = np.array([[len(ending) for ending in item.endings] for item in chosen])
     sums = [piece.double().sum().item() for piece in torch.split(log_probs, lengths.ravel().tolist())]
     yield Progress("One batch", 1, 1, "batches")
     arrays = {
-        "members": np.array(members),
+        "members": np.array(batch.members),
         "log_likelihoods": np.array(sums).reshape(-1, ENDINGS),
         "tokens": lengths,
     }
-    return arrays, {"model_title": model.title, "model_key": model.key}
+    said = {"left_out": batch.left_out, "note": batch.note(model)}
+    return arrays, {"model_title": model.title, "model_key": model.key, **said}
 
 
 def _packed_log_probs(model: ScoringModel, encoded: Sequence[layout.EncodedItem]) -> torch.Tensor:
+    assert isinstance(model, LoadedModel)  # noqa: S101 - see `forward.packs`
     batch = layout.pack(encoded)
-    hidden = forward.masked_hidden_states(model, batch.token_ids, batch.visible, batch.positions)
-    queries = hidden[batch.query_rows.to(hidden.device), batch.query_columns.to(hidden.device)]
-    return forward.target_log_probs(model, queries, batch.targets)
+    return forward.target_log_probs(model, forward.packed_hidden_states(model, batch), batch.targets)
 
 
-def _ending_log_probs(model: ScoringModel, item: layout.EncodedItem, ending: Ints) -> torch.Tensor:
-    """(len(ending),) log-probabilities in a row of its own; a context too long loses its beginning."""
-    row = np.concatenate([item.context, ending])[-(model.context_length + 1) :]
-    ending = ending[-(len(row) - 1) :]
-    hidden = model.hidden_states(torch.from_numpy(row[None, :-1]))[0, -len(ending) :]
-    return forward.target_log_probs(model, hidden, torch.from_numpy(ending))
+def _apart_log_probs(model: ScoringModel, encoded: Sequence[layout.EncodedItem]) -> torch.Tensor:
+    """Each ending in a row of its own; a context too long loses its beginning."""
+    found = []
+    for item in encoded:
+        read, counts = layout.rows([item], model.context_length)
+        hidden = forward.tail_states(model, read, counts)
+        found.append(forward.target_log_probs(model, hidden, torch.from_numpy(np.concatenate(item.endings))))
+    return torch.cat(found)

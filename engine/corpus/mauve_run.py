@@ -18,6 +18,7 @@ from engine.corpus.reading import repeated_note
 from engine.corpus.statistics import Estimate
 from engine.corpus.store import Batch, RunStore
 from engine.model import LoadedModel
+from engine.opening import Bos
 from engine.steps import Progress, Steps
 from engine.tokens import TextTokenizer
 
@@ -62,8 +63,10 @@ def mauve_run_steps(
     inputs: Mapping[str, Any],
     settings: Mapping[str, Any],
     keep: Keeper,
+    *,
+    bos: Bos = "auto",
 ) -> Steps[MauveRun]:
-    """Do a run as `engine.corpus.plans.plan_mauve` describes it."""
+    """Do a run as `engine.corpus.plans.plan_mauve` describes it; `bos` is for reading and writing alike."""
     sampling = Sampling(**settings["sampling"])
     notes: tuple[str, ...] = ()
     if writers:
@@ -80,6 +83,7 @@ def mauve_run_steps(
                 writer,
                 [pair.opening for pair in pairs],
                 sampling,
+                bos=bos,
                 limits=limits,
                 keep=keep,
                 stage=f"texts {number + 1}",
@@ -88,9 +92,9 @@ def mauve_run_steps(
     else:
         human, sets = inputs["human"], [("Given set", inputs["other"])]
     scored = []
-    p_features = yield from text_features_steps(features, human, keep=keep, what="the human texts")
+    p_features = yield from text_features_steps(features, human, bos=bos, keep=keep, what="the human texts")
     for number, (title, texts) in enumerate(sets):
-        q_features = yield from text_features_steps(features, texts, keep=keep, what=f"texts of {title}")
+        q_features = yield from text_features_steps(features, texts, bos=bos, keep=keep, what=f"texts of {title}")
         said = (*notes, *short_note(features, human, "the human texts"), *_repeats(human, texts))
         data = {"title": title, "texts": texts, "human": human if number == 0 else None, "notes": said}
         data |= {"features": features.title, "writing": sampling.sentence if writers else ""}

@@ -23,7 +23,7 @@ Load = Callable[[str, str], Steps[LoadedModel]]
 
 @dataclass(frozen=True, eq=False)
 class HellaSwagRun:
-    """The items and what each model made of them."""
+    """The items that every model has answered, and what each made of them."""
 
     items: tuple[HellaSwagItem, ...]
     results: tuple[HellaSwagResult, ...]
@@ -68,7 +68,8 @@ def reopen(store: RunStore, run_id: str) -> Result | None:
     if run.kind == "hellaswag":
         items = plans.items_of(inputs)
         stages = sorted({stage for stage, _ in done})
-        return HellaSwagRun(items, tuple(hellaswag.reopened(store.batches(run_id, stage), items) for stage in stages))
+        results = [hellaswag.reopened(store.batches(run_id, stage), items) for stage in stages]
+        return HellaSwagRun(*hellaswag.shared(items, results))
     return mauve_run.reopened(store, run_id)
 
 
@@ -111,6 +112,8 @@ def _hellaswag_summary(result: HellaSwagResult) -> dict[str, Any]:
     return {
         "model": result.model_title,
         "items": len(result),
+        "left_out": result.left_out,
+        "notes": list(result.notes),
         "seconds": result.seconds,
         **{convention: asdict(result.accuracy(convention)) for convention in hellaswag.CONVENTIONS},
     }
@@ -144,7 +147,7 @@ def _hellaswag_steps(store: RunStore, run: Run, inputs: list[Any], keep: Keeper,
         results.append(
             (yield from hellaswag.evaluate_hellaswag_steps(model, items, keep=keep, stage=f"model {number + 1}"))
         )
-    return HellaSwagRun(items, tuple(results))
+    return HellaSwagRun(*hellaswag.shared(items, results))
 
 
 def _mauve_steps(store: RunStore, run: Run, inputs: dict[str, Any], keep: Keeper, load: Load) -> Steps[MauveRun]:
