@@ -1,6 +1,9 @@
 """HellaSwag: the same choices and log-likelihoods as lm-evaluation-harness, and how much faster.
 
-    python benchmarks/hellaswag.py [--items 400] [--acc-items 1000] [--threads 2]
+    python benchmarks/hellaswag.py [--items 400] [--acc-items 1000] [--gemma-items 100] [--threads 2]
+
+Gemma 3 270M, whose tokenizer opens texts by itself, is compared if its weights are here (python -m engine fetch
+gemma3-270m --accept-licence). A part whose number of items is 0 is left out, and what was measured of it before stays.
 
 Reads ../shared/data/hellaswag_val_full.txt.bz2. lm-evaluation-harness is compared where it is installed, beside the
 project rather than in it: pip install --no-deps lm-eval==0.4.13 (with its few imports: evaluate, sacrebleu ...), or put
@@ -10,6 +13,7 @@ goes on; the speed of each is that of the batches computed.
 
 import argparse
 import bz2
+import json
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -21,7 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks import common
-from engine import paths, registry, steps
+from engine import paths, registry, sources, steps
 from engine.corpus import hellaswag, items
 from engine.corpus.hellaswag import HellaSwagResult
 from engine.corpus.items import HellaSwagItem
@@ -37,6 +41,7 @@ ROUND_ITEMS = 20
 """Items of one turn: both ways take turns, so that a busy moment of the machine hits both."""
 TARGETS = {"float32_over_harness": 1.7, "default_over_harness": 3.0, "log_likelihood_difference": 1e-3}
 PUBLISHED_ACC_NORM = 0.409
+GEMMA = "gemma3-270m"
 PIP_LINE = "pip install --no-deps lm-eval==0.4.13"
 
 
@@ -97,6 +102,36 @@ def against_harness(model: LoadedModel, faster: LoadedModel, some: list[HellaSwa
     }
 
 
+def agreement(model: LoadedModel, some: list[HellaSwagItem]) -> dict[str, Any]:
+    """Both on the same items, without timing: choices and log-likelihoods, and what the opening token changes."""
+    from lm_eval.models.huggingface import HFLM
+
+    harness = HFLM(pretrained=model.network, tokenizer=model.tokenizer.backend, batch_size=HARNESS_BATCHES[0])
+    theirs, ours, bare = [], [], []
+    for start in range(0, len(some), ROUND_ITEMS):
+        part = some[start : start + ROUND_ITEMS]
+        theirs.append(harness_log_likelihoods(harness, part))
+        ours.append(hellaswag.evaluate_hellaswag(model, part).log_likelihoods)
+        bare.append(hellaswag.evaluate_hellaswag(model, part, bos="off").log_likelihoods)
+        print(f"{start + len(part)} of {len(some)} items of {model.title} against the harness", file=sys.stderr)
+    return {
+        "model": model.title,
+        "items": len(some),
+        "largest_log_likelihood_difference": float(np.abs(np.concatenate(theirs) - np.concatenate(ours)).max()),
+        "same_choices": same(theirs, ours, some),
+        "same_choices_without_the_opening_token": same(theirs, bare, some),
+        "acc_norm": right(ours, some),
+        "acc_norm_without_the_opening_token": right(bare, some),
+    }
+
+
+def right(sums: list[np.ndarray], some: list[HellaSwagItem]) -> float:
+    """Share of items whose likeliest ending by character is the true one."""
+    lengths = np.array([[len(ending) for ending in item.endings] for item in some])
+    chosen = (np.concatenate(sums) / lengths).argmax(1)
+    return float((chosen == [item.label for item in some]).mean())
+
+
 def same(theirs: list[np.ndarray], ours: list[np.ndarray], some: list[HellaSwagItem]) -> dict[str, float]:
     """Share of items with the same choice, by both conventions."""
     a, b = np.concatenate(theirs), np.concatenate(ours)
@@ -135,24 +170,45 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--items", type=int, default=400, help="compared with the harness")
     options.add_argument("--acc-items", type=int, default=1000, help="for the accuracies")
+    options.add_argument("--gemma-items", type=int, default=100, help="compared with the harness for Gemma 3 270M")
     options.add_argument("--threads", type=int)
     chosen = options.parse_args()
     if not DATA.exists():
         sys.exit(f"{DATA} is not here; this benchmark needs it.")
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    results: dict[str, Any] = {"machine": common.machine()}
-    faster = load_model(registry.DEFAULT_MODEL)
+    kept = common.RESULTS / "hellaswag.json"
+    results: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    if chosen.items or chosen.acc_items:
+        results["machine"] = common.machine()
     try:
-        import lm_eval
-
-        model = load_model(registry.DEFAULT_MODEL, precision="float32")
-        results["harness"] = {"version": lm_eval.__version__, **against_harness(model, faster, sample(chosen.items))}
+        results |= compared(chosen.items, chosen.gemma_items)
     except ImportError as error:
         print(f"Not compared with lm-evaluation-harness ({error}). Install it: {PIP_LINE}", file=sys.stderr)
-    store = RunStore(paths.cache_dir() / "benchmarks" / "hellaswag.sqlite")
-    results["accuracy"] = accuracy(faster, sample(chosen.acc_items), store)
+    if chosen.acc_items:
+        store = RunStore(paths.cache_dir() / "benchmarks" / "hellaswag.sqlite")
+        results["accuracy"] = accuracy(load_model(registry.DEFAULT_MODEL), sample(chosen.acc_items), store)
     common.write_results("hellaswag", results)
+
+
+def compared(count: int, gemma_count: int) -> dict[str, Any]:
+    """The parts that need the harness.
+
+    Raises
+    ------
+    ImportError
+        It is not installed.
+    """
+    import lm_eval
+
+    found: dict[str, Any] = {}
+    if count:
+        model, faster = load_model(registry.DEFAULT_MODEL, precision="float32"), load_model(registry.DEFAULT_MODEL)
+        found["harness"] = {"version": lm_eval.__version__, **against_harness(model, faster, sample(count))}
+    if gemma_count and sources.availability(registry.resolve(GEMMA)).state == "here":
+        measured = agreement(load_model(GEMMA, precision="float32"), sample(gemma_count))
+        found["harness_gemma"] = {"machine": common.machine(), "version": lm_eval.__version__, **measured}
+    return found
 
 
 if __name__ == "__main__":

@@ -1,15 +1,19 @@
 """HellaSwag's log-likelihoods against one plain forward pass an ending, and its conventions by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from tokenizers import pre_tokenizers, processors
 
-from engine import steps
-from engine.corpus import endings, hellaswag
+from engine import proofs, steps
+from engine.corpus import endings, forward, hellaswag
 from engine.corpus.items import HellaSwagItem
-from engine.errors import InputError
+from engine.errors import InputError, ParameterError
 from engine.model import LoadedModel
-from tests.engine import fakes
+from engine.tokens import TextTokenizer
+from tests.engine import fakes, small_networks
 from tests.engine.keepers import MemoryKeeper
 
 ITEMS = (
@@ -34,6 +38,162 @@ def plain_log_likelihood(model: LoadedModel, context: str, ending: str) -> float
         logits = model.network(input_ids=torch.tensor([whole])).logits[0].float()
     log_probs = logits.log_softmax(dim=1)
     return sum(log_probs[at - 1, whole[at]].item() for at in range(start, len(whole)))
+
+
+def opened_by(template: str) -> TextTokenizer:
+    """A token a byte, with <s> and </s> put around texts as the template says."""
+    tokenizer = fakes.byte_tokenizer(special=("<s>", "</s>"))
+    tokenizer.backend.bos_token, tokenizer.backend.eos_token = "<s>", "</s>"
+    named = [("<s>", 256), ("</s>", 257)]
+    tokenizer.backend.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=template, special_tokens=named
+    )
+    return tokenizer
+
+
+def harness_pair(tokenizer: TextTokenizer, context: str, continuation: str) -> tuple[list[int], list[int]]:
+    """Tokens of both as lm-evaluation-harness 0.4.13 cuts them: the tokenizer's defaults, and the context's length."""
+    spaces = len(context) - len(context.rstrip())
+    if spaces:
+        continuation, context = context[-spaces:] + continuation, context[:-spaces]
+    whole, alone = tokenizer.backend.encode(context + continuation), tokenizer.backend.encode(context)
+    return alone, whole[len(alone) :]
+
+
+FAMILY_ITEMS = (
+    HellaSwagItem("a ball", (" b", "on it", "zq", "sat"), 0),
+    HellaSwagItem("a ball and a dog", ("on the mat", "came in with a cat", "zq", "sat and sat"), 0),
+    HellaSwagItem("a", ("b c", "d", "e f", "g, and then a longer one that goes beyond every window here"), 0),
+    HellaSwagItem("all that it was and is " * 3 + "not", ("so", "a dog came in", "x", "here or there"), 0),
+)
+"""Packed rows of 19 to 97 tokens, single ones of 9 to 88; windows are 16 tokens wide."""
+
+
+@pytest.mark.parametrize("name", small_networks.NAMES)
+@pytest.mark.parametrize("batch_tokens", [1, 1000], ids=["one by one", "together"])
+def test_every_family_gives_the_sums_of_a_plain_forward_an_ending(
+    name: str, batch_tokens: int, tiny_gpt2: LoadedModel
+) -> None:
+    model = small_networks.model(name, tiny_gpt2)
+    result = steps.run(hellaswag.evaluate_hellaswag_steps(model, FAMILY_ITEMS, batch_tokens=batch_tokens))
+    plain = [[family_sum(name, item.context, ending) for ending in item.endings] for item in FAMILY_ITEMS]
+    np.testing.assert_allclose(result.log_likelihoods, plain, atol=1e-2)
+
+
+def family_sum(name: str, context: str, ending: str) -> float:
+    ids = list(f"{context} {ending}".encode())
+    log_probs = small_networks.logits(name, ids).log_softmax(-1)
+    return sum(log_probs[at - 1, ids[at]].item() for at in range(len(context.encode()), len(ids)))
+
+
+@pytest.mark.parametrize("name", small_networks.NAMES)
+def test_the_way_that_is_taken_is_said(name: str, tiny_gpt2: LoadedModel) -> None:
+    model = small_networks.model(name, tiny_gpt2)
+    said: list[str] = []
+    work = hellaswag.evaluate_hellaswag_steps(model, FAMILY_ITEMS[1:2])
+    result = steps.run(work, lambda progress: said.append(progress.message))
+    assert result.notes == (() if name in {"gpt2", "llama"} else (hellaswag.APART,))
+    assert (hellaswag.APART in said[-1]) == bool(result.notes)
+
+
+def test_rows_beyond_a_window_are_not_packed(tiny_gpt2: LoadedModel) -> None:
+    for name in ("mistral", "gemma3", "gpt_neo"):
+        assert not forward.packs(small_networks.model(name, tiny_gpt2), small_networks.WINDOW + 1)
+    assert forward.packs(small_networks.model("llama", tiny_gpt2), small_networks.WINDOW + 1)
+
+
+def test_whatever_a_network_raises_when_asked_to_pack_refutes_packing(tiny_gpt2: LoadedModel) -> None:
+    model = small_networks.model("bloom", tiny_gpt2)
+    assert not forward.packs(model, 20)
+    assert proofs.outcome(model)["packed"] is False
+
+
+@pytest.mark.parametrize("context", ["The dog", "The dog ", "The dog  "])
+def test_tokens_are_the_harnesss_for_a_tokenizer_that_opens_texts(context: str) -> None:
+    tokenizer = opened_by("<s> $A")
+    item = HellaSwagItem(context, ("barks.", "is", "7", "½ 🙂"), 0)
+    ours = endings.encode_item(tokenizer, item, tokenizer.opening_ids)
+    theirs = [harness_pair(tokenizer, context, " " + ending) for ending in item.endings]
+    assert [ours.context.tolist()] * 4 == [alone for alone, _ in theirs]
+    assert [ending.tolist() for ending in ours.endings] == [ending for _, ending in theirs]
+    assert ours.context[0] == 256
+
+
+def test_nothing_is_put_behind_a_text_even_if_the_tokenizer_does() -> None:
+    tokenizer = opened_by("<s> $A </s>")
+    item = HellaSwagItem("The dog", ("barks.", "is", "7", "x"), 0)
+    ours = endings.encode_item(tokenizer, item, tokenizer.opening_ids)
+    assert ours.context.tolist() == [256, *b"The dog"]
+    assert [bytes(ending.tolist()) for ending in ours.endings] == [b" barks.", b" is", b" 7", b" x"]
+    alone, cut = harness_pair(tokenizer, "The dog", " barks.")
+    assert (alone[-1], cut) == (257, [*b"barks.", 257])  # a token late, and with the closing one: not followed
+
+
+@pytest.mark.parametrize(("bos", "opening"), [("auto", [256]), ("on", [256]), ("off", [])])
+def test_log_likelihoods_are_those_behind_the_opening_token(
+    bos: str, opening: list[int], tiny_gpt2: LoadedModel
+) -> None:
+    model = replace(small_networks.model("llama", tiny_gpt2), tokenizer=opened_by("<s> $A"))
+    item = FAMILY_ITEMS[1]
+    result = hellaswag.evaluate_hellaswag(model, [item], bos=bos)  # type: ignore[arg-type]
+    for ending, found in zip(item.endings, result.log_likelihoods[0], strict=True):
+        context, ids = [*opening, *item.context.encode()], list(f" {ending}".encode())
+        log_probs = small_networks.logits("llama", context + ids).log_softmax(-1)
+        wanted = sum(log_probs[len(context) + at - 1, token].item() for at, token in enumerate(ids))
+        assert found == pytest.approx(wanted, abs=1e-3)
+
+
+def test_an_opening_token_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ParameterError, match="no token that opens"):
+        hellaswag.evaluate_hellaswag(fakes.uniform_model(bos_id=None), ITEMS, bos="on")
+
+
+def test_a_context_without_tokens_is_read_as_the_token_that_opens_a_text() -> None:
+    model = fakes.random_model(1)
+    item = HellaSwagItem("", ("a", "b", "cd", "e"), 0)
+    log_probs = model.table.log_softmax(-1)
+    space = log_probs[256, ord(" ")]
+    ends = [log_probs[ord(" "), ord("a")], log_probs[ord(" "), ord("b")]]
+    result = hellaswag.evaluate_hellaswag(model, [item])
+    np.testing.assert_allclose(result.log_likelihoods[0, :2], [float(space + end) for end in ends], rtol=1e-5)
+
+
+def swallowing_tokenizer() -> TextTokenizer:
+    """A token a byte, but one for "cat" and one for "cat x"."""
+    tokenizer = fakes.byte_tokenizer((("c", "a"), ("ca", "t"), ("cat", "Ġ"), ("catĠ", "x")))
+    backend = tokenizer.backend.backend_tokenizer
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return tokenizer
+
+
+def test_items_that_cannot_be_scored_are_left_out_and_counted() -> None:
+    tokenizer = swallowing_tokenizer()
+    model = fakes.uniform_model(261, tokenizer=tokenizer)
+    swallowed = HellaSwagItem("cat", ("x", "y", "z", "w"), 0)  # "cat x" is one token, as "cat" is
+    too_long = HellaSwagItem("A dog", ("barks", "x" * 64, "is", "was"), 0)  # with its space one more than are read
+    just_read = HellaSwagItem("A dog", ("barks", "x" * 63, "is", "was"), 0)
+    result = hellaswag.evaluate_hellaswag(model, [swallowed, ITEMS[0], too_long, just_read])
+    assert result.items.tolist() == [1, 3]
+    assert result.left_out == 2
+    assert result.notes[0].startswith("2 items were left out")
+    np.testing.assert_allclose(result.log_likelihoods, -np.log(261) * result.tokens, rtol=1e-5)
+    with pytest.raises(InputError, match="No item can be evaluated"):
+        hellaswag.evaluate_hellaswag(model, [swallowed, too_long])
+
+
+def test_two_results_are_set_side_by_side_over_the_items_that_both_have() -> None:
+    tokenizer = swallowing_tokenizer()
+    swallowed = HellaSwagItem("cat", ("x", "y", "z", "w"), 3)
+    items = [swallowed, *ITEMS]
+    both = [
+        hellaswag.evaluate_hellaswag(model, items)
+        for model in (fakes.uniform_model(261, tokenizer=tokenizer), fakes.random_model(3))
+    ]
+    assert [len(one) for one in both] == [3, 4]
+    kept, (first, second) = hellaswag.shared(items, both)
+    assert kept == ITEMS
+    assert first.labels.tolist() == second.labels.tolist() == [item.label for item in ITEMS]
+    np.testing.assert_array_equal(second.log_likelihoods, both[1].log_likelihoods[1:])
 
 
 def test_shared_contexts_give_the_log_likelihoods_of_four_separate_passes(tiny_gpt2: LoadedModel) -> None:
