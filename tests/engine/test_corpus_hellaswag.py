@@ -8,9 +8,10 @@ import torch
 from tokenizers import pre_tokenizers, processors
 
 from engine import proofs, steps
-from engine.corpus import endings, forward, hellaswag
+from engine.corpus import endings, forward, hellaswag, writing
 from engine.corpus.items import HellaSwagItem
 from engine.errors import InputError, ParameterError
+from engine.loading import load_model
 from engine.model import LoadedModel
 from engine.tokens import TextTokenizer
 from tests.engine import fakes, small_networks
@@ -100,6 +101,21 @@ def test_rows_beyond_a_window_are_not_packed(tiny_gpt2: LoadedModel) -> None:
     for name in ("mistral", "gemma3", "gpt_neo"):
         assert not forward.packs(small_networks.model(name, tiny_gpt2), small_networks.WINDOW + 1)
     assert forward.packs(small_networks.model("llama", tiny_gpt2), small_networks.WINDOW + 1)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8", "nf4"])
+def test_rounding_does_not_refute_and_a_mistake_does(precision: str) -> None:
+    """Logits as two ways through a rounded network give them: all a little apart, single ones far; or one row wrong."""
+    generator = torch.Generator().manual_seed(0)
+    exact = 3 * torch.randn(40, 500, generator=generator)
+    noise = torch.randn(40, 500, generator=generator) * torch.rand(40, 1, generator=generator)
+    assert (0.05 * 3 * noise).abs().max() > 0.1 * 3
+    assert proofs.same(exact + 0.05 * 3 * noise, exact, precision)
+    assert not proofs.same(exact + 0.05 * 3 * noise, exact, "float32")
+    mistaken = exact.clone()
+    mistaken[::5] = exact[::5].roll(1, dims=1)  # each fifth position is another one
+    assert not proofs.same(mistaken, exact, precision)
+    assert not proofs.same(exact * float("nan"), exact, precision)
 
 
 def test_whatever_a_network_raises_when_asked_to_pack_refutes_packing(tiny_gpt2: LoadedModel) -> None:
@@ -207,6 +223,13 @@ def test_the_embedded_model_too(smollm2: LoadedModel) -> None:
     plain = [[plain_log_likelihood(smollm2, item.context, ending) for ending in item.endings] for item in ITEMS[:2]]
     np.testing.assert_allclose(result.log_likelihoods, plain, atol=1e-3)
     assert result.choices("acc").tolist() == np.argmax(plain, axis=1).tolist()
+
+
+def test_the_embedded_model_packs_and_pads_in_bfloat16_too(smollm2: LoadedModel) -> None:
+    model = load_model(smollm2.spec, "bfloat16", "cpu")
+    assert forward.packs(model, 200)
+    assert forward.pads(model, 200)
+    assert writing.way(model, 60) == "together"
 
 
 def test_batches_of_any_size_give_the_same_numbers(tiny_gpt2: LoadedModel) -> None:
