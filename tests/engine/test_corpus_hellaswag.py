@@ -10,6 +10,7 @@ from tokenizers import pre_tokenizers, processors
 from engine import proofs, steps
 from engine.corpus import endings, forward, hellaswag, writing
 from engine.corpus.items import HellaSwagItem
+from engine.corpus.store import Batch
 from engine.errors import InputError, ParameterError
 from engine.loading import load_model
 from engine.model import LoadedModel
@@ -282,6 +283,14 @@ def test_kept_batches_are_not_computed_again() -> None:
     again = steps.run(hellaswag.evaluate_hellaswag_steps(model, ITEMS, keep=keep, batch_tokens=1))
     assert not model.calls
     np.testing.assert_array_equal(again.log_likelihoods, first.log_likelihoods)
+
+
+def test_batches_kept_before_items_could_be_left_out_are_read_as_they_are() -> None:
+    arrays = {"members": np.array([2, 0]), "log_likelihoods": -np.ones((2, 4)), "tokens": np.ones((2, 4), dtype=int)}
+    batch = Batch("items", 0, 1.5, arrays, {"model_title": "Table", "model_key": "table"})
+    result = hellaswag.reopened([batch], ITEMS)
+    assert result.items.tolist() == [0, 2]
+    assert (result.left_out, result.notes, result.seconds) == (0, (), 1.5)
 
 
 def test_no_items_are_refused() -> None:
