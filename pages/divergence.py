@@ -68,8 +68,7 @@ def follow_run() -> None:
         st.session_state["view"] = "corpus" if run.kind == "divergence" else run.kind
     for (name, precision), model in zip(KEYS, glance.models_of(run), strict=False):
         st.session_state[name], st.session_state[precision] = model.name, model.precision
-    if run.kind == "divergence":
-        reading.take_over(plans.bos_of(run.settings), plans.special_tokens_of(run.settings))
+    reading.take_over(plans.bos_of(run.settings), plans.special_tokens_of(run.settings))
 
 
 def model_pair() -> tuple[ModelChoice, ModelChoice]:

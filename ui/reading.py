@@ -67,6 +67,11 @@ def corpus_options() -> CorpusReading:
         return {"bos": opening_token(bos), "special_tokens": special_tokens(special)}
 
 
+def runs_opening() -> Bos:
+    """Draw the choice of opening token alone, for a run that has no other."""
+    return opening_token(OF_RUNS[0])
+
+
 def take_over(bos: Bos, special: bool) -> None:
     """Before the choices are drawn: set them to those of a run that is opened."""
     for key, value in zip(OF_RUNS, (bos, special), strict=True):

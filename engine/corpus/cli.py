@@ -48,6 +48,7 @@ def _add_hellaswag(commands: Any, run: RunSteps) -> None:
     _add_models(command)
     command.add_argument("--items", type=int, help="only the first so many")
     command.add_argument("--as-is", action="store_true", help="leave the six-line form's last sentence in lower case")
+    reading_options.add_bos(command)
     command.set_defaults(command=_doing(run, _plan_hellaswag))
 
 
@@ -66,6 +67,7 @@ def _add_mauve(commands: Any, run: RunSteps) -> None:
     command.add_argument("--opening-tokens", type=int, default=12)
     command.add_argument("--seed", type=int, default=0, help="of the sampling")
     command.add_argument("--seeds", type=int, default=5, help="how many k-means seeds")
+    reading_options.add_bos(command)
     command.set_defaults(command=_doing(run, _plan_mauve))
 
 
@@ -142,7 +144,7 @@ def _plan_hellaswag(store: Any, options: argparse.Namespace, run: RunSteps) -> A
         found = read_items_file(*_given(options.file), capitalise=not options.as_is)
         _say(found.notes)
         items = found.items
-    return plans.plan_hellaswag(store, _models(options), items[: options.items])
+    return plans.plan_hellaswag(store, _models(options), items[: options.items], bos=options.bos)
 
 
 def _plan_mauve(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
@@ -162,6 +164,7 @@ def _plan_mauve(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
         opening_tokens=options.opening_tokens,
         sampling=sampling,
         seeds=options.seeds,
+        bos=options.bos,
     )
 
 

@@ -92,7 +92,7 @@ def _basis(tokens: int, texts: int) -> str:
 
 def _hellaswag_rows(run: Run | None) -> list[Row]:
     models: list[dict[str, Any]] = [] if run is None else run.summary["models"]
-    basis = f"{models[0]['items']:,} items" if models else ""
+    basis = f"{models[0]['items']:,} items, {opening_note(run.settings)}" if run is not None and models else ""
     return [
         Row(
             f"HellaSwag, {convention}",
@@ -112,7 +112,8 @@ def _mauve_row(run: Run | None) -> Row:
     if run is None:
         return Row("MAUVE", "", "higher", None, None, "", None)
     scores = [_estimate(one["score"]) for one in run.summary["sets"]]
-    basis = f"{run.summary['texts']:,} texts, {run.summary['writing']}{mauve_run.reference_text(run.summary)}"
+    basis = f"{run.summary['texts']:,} texts, {run.summary['writing']}, {opening_note(run.settings)}"
+    basis += mauve_run.reference_text(run.summary)
     return Row("MAUVE", "", "higher", scores[0], scores[-1], basis, run.id, "texts")
 
 

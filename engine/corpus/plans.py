@@ -60,14 +60,18 @@ def plan_divergence(
     return _begin(store, "divergence", title, settings, list(corpus.texts), corpus.digest)
 
 
-def plan_hellaswag(store: RunStore, models: Sequence[ModelWanted], items: Sequence[HellaSwagItem]) -> Run:
+def plan_hellaswag(
+    store: RunStore, models: Sequence[ModelWanted], items: Sequence[HellaSwagItem], *, bos: Bos = "auto"
+) -> Run:
     """A run of `engine.corpus.hellaswag` over `items` for one or two models."""
     if not items:
         raise errors.InputError("There are no items to evaluate.")
     _check_count(models)
+    opening.check(bos)
     inputs = [[item.context, list(item.endings), item.label] for item in items]
     title = f"{' and '.join(model.title for model in models)} on {_counted(len(items), 'HellaSwag item')}"
-    return _begin(store, "hellaswag", title, {"models": [_listed(m) for m in models]}, inputs, _digest(inputs))
+    settings = {"models": [_listed(model) for model in models], "bos": bos}
+    return _begin(store, "hellaswag", title + _reading_note(settings), settings, inputs, _digest(inputs))
 
 
 def plan_mauve(
@@ -81,6 +85,7 @@ def plan_mauve(
     opening_tokens: int = 12,
     sampling: Sampling | None = None,
     seeds: int = len(mauve.DEFAULT_SEEDS),
+    bos: Bos = "auto",
 ) -> Run:
     """A run of MAUVE between `human` and either a given set or what one or two models write.
 
@@ -100,6 +105,8 @@ def plan_mauve(
         How the models write.
     seeds
         Number of k-means seeds.
+    bos
+        What stands in front of each text, for the models that write and the one that places.
     """
     if (other is None) == (not models):
         raise errors.ParameterError("Give either a second set of texts or models that write it.")
@@ -108,17 +115,19 @@ def plan_mauve(
         raise errors.ParameterError(f"{len(openings):,} openings for {len(human):,} texts.")
     if models:
         _check_count(models)
+    opening.check(bos)
     settings = {
         "features": _listed(features),
         "models": [_listed(model) for model in models],
         "opening_tokens": opening_tokens,
         "sampling": asdict(sampling or Sampling()),
         "seeds": seeds,
+        "bos": bos,
     }
     inputs = {"human": list(human), "other": None if other is None else list(other), "openings": openings}
     against = " and ".join(model.title for model in models) or "a given set"
     title = f"MAUVE of {_counted(len(human), 'text')} against {against}"
-    return _begin(store, "mauve", title, settings, inputs, _digest(inputs))
+    return _begin(store, "mauve", title + _reading_note(settings), settings, inputs, _digest(inputs))
 
 
 def bos_of(settings: Mapping[str, Any]) -> Bos:

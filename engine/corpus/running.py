@@ -140,13 +140,12 @@ def _divergence_steps(
 
 
 def _hellaswag_steps(store: RunStore, run: Run, inputs: list[Any], keep: Keeper, load: Load) -> Steps[HellaSwagRun]:
-    items = plans.items_of(inputs)
+    items, bos = plans.items_of(inputs), plans.bos_of(run.settings)
     results = []
     for number, listed in enumerate(run.settings["models"]):
-        model = yield from _loaded(store, run, f"model {number + 1}", plans.model_wanted(listed), load)
-        results.append(
-            (yield from hellaswag.evaluate_hellaswag_steps(model, items, keep=keep, stage=f"model {number + 1}"))
-        )
+        stage = f"model {number + 1}"
+        model = yield from _loaded(store, run, stage, plans.model_wanted(listed), load)
+        results.append((yield from hellaswag.evaluate_hellaswag_steps(model, items, bos=bos, keep=keep, stage=stage)))
     return HellaSwagRun(*hellaswag.shared(items, results))
 
 
@@ -155,7 +154,8 @@ def _mauve_steps(store: RunStore, run: Run, inputs: dict[str, Any], keep: Keeper
     writers = []
     for number, listed in enumerate(run.settings["models"]):
         writers.append((yield from _loaded(store, run, f"model {number + 1}", plans.model_wanted(listed), load)))
-    return (yield from mauve_run.mauve_run_steps(features, writers, inputs, run.settings, keep))
+    bos = plans.bos_of(run.settings)
+    return (yield from mauve_run.mauve_run_steps(features, writers, inputs, run.settings, keep, bos=bos))
 
 
 def _loaded(store: RunStore, run: Run, role: str, wanted: ModelWanted, load: Load) -> Steps[LoadedModel]:

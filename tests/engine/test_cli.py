@@ -231,6 +231,19 @@ def test_a_run_is_asked_for_with_its_opening_token(
     assert found["result"]["tokens"] == found["result"]["tokens_base"]
 
 
+def test_questions_are_asked_for_with_their_opening_token(
+    model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOGITSCOPE_DATA", str(tmp_path))
+    items = ROOT / "assets" / "corpus" / "endings.jsonl"
+    sides = ["--model", model, "--precision", "float32", "--items", "2"]
+    status, out, err = run(capsys, "hellaswag", *sides, "--bos", str(items))
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["settings"]["bos"] == "on"
+    assert found["models"]["model 1"]["opening_ids"] == [50256]
+
+
 def test_csv_has_a_row_a_token(model: str, text_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     _, as_json, _ = run(capsys, "score", "--model", model, text_file)
     _, as_csv, _ = run(capsys, "score", "--model", model, "--csv", text_file)

@@ -59,7 +59,7 @@ def test_each_measure_has_both_models_and_what_was_not_measured_is_none(runs: li
     rows = {row.measure: row for row in glance.rows(BASE, CANDIDATE, runs)}
     assert rows["KL to the base"].base == glance.Estimate(0.0)
     assert rows["KL to the base"].candidate.value == 0.2
-    assert rows["HellaSwag, acc_norm"].basis == "50 items"
+    assert rows["HellaSwag, acc_norm"].basis == "50 items, with nothing in front"
     assert (rows["Speed"].base.value, rows["Speed"].candidate.value) == (500, 250)
     assert rows["Memory"].candidate.value == pytest.approx(0.11)
     assert rows["MAUVE"].base is None
@@ -70,10 +70,13 @@ def test_a_mauve_score_says_what_sets_that_are_alike_score(runs: list[Run]) -> N
     one = {"score": estimate(0.7), "reference": {"texts": [250, 240], "alike": {"score": estimate(0.96)}}}
     kept = run("mauve", pair, {"texts": 500, "writing": "temperature 1", "sets": [one, one]})
     row = next(row for row in glance.rows(BASE, CANDIDATE, [*runs, kept]) if row.measure == "MAUVE")
-    assert row.basis == "500 texts, temperature 1; 250 human texts against 240 others score 0.960 ± 0.100"
+    assert (
+        row.basis
+        == "500 texts, temperature 1, with nothing in front; 250 human texts against 240 others score 0.960 ± 0.100"
+    )
     del one["reference"]
     row = next(row for row in glance.rows(BASE, CANDIDATE, [*runs, kept]) if row.measure == "MAUVE")
-    assert row.basis == "500 texts, temperature 1"
+    assert row.basis == "500 texts, temperature 1, with nothing in front"
 
 
 @pytest.mark.parametrize(

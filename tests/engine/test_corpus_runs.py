@@ -1,14 +1,17 @@
 """Runs from plan to result: stopped, continued, reopened, refused."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engine import steps
-from engine.corpus import divergence, divergence_result, mauve_run, plans, running
+from engine.corpus import divergence, divergence_result, mauve, mauve_run, plans, running
 from engine.corpus.divergence_result import CorpusDivergence
+from engine.corpus.features import text_features
 from engine.corpus.generation import Sampling
 from engine.corpus.items import HellaSwagItem
 from engine.corpus.keeping import RunKeeper
@@ -92,6 +95,66 @@ def test_how_texts_are_read_is_part_of_what_a_run_is(store: RunStore) -> None:
     assert others[2].title == f"{first.title}, special tokens read"
     with pytest.raises(ParameterError, match="'auto', 'on' or 'off'"):
         plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="true")  # type: ignore[arg-type]
+
+
+def test_questions_and_crowds_of_texts_are_other_runs_with_another_opening(store: RunStore) -> None:
+    choices: tuple[Bos, ...] = ("auto", "on", "off")
+    for plan in (
+        lambda **how: plans.plan_hellaswag(store, [WANTED], ITEMS, **how),
+        lambda **how: plans.plan_mauve(store, WANTED, texts(100), models=[WANTED], **how),
+    ):
+        runs = [plan(bos=bos) for bos in choices]
+        assert plan().id == runs[0].id
+        assert len({run.id for run in runs}) == 3
+        assert [run.settings["bos"] for run in runs] == list(choices)
+        assert [run.title.removeprefix(runs[0].title) for run in runs] == [
+            "",
+            ", with an opening token",
+            ", without an opening token",
+        ]
+        with pytest.raises(ParameterError, match="'auto', 'on' or 'off'"):
+            plan(bos="true")
+
+
+@pytest.mark.parametrize("bos", ["auto", "off"])
+def test_questions_are_put_with_the_opening_token_that_was_asked_for(
+    store: RunStore, tiny_gpt2: LoadedModel, bos: Bos
+) -> None:
+    model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
+    run = plans.plan_hellaswag(store, [WANTED], ITEMS, bos=bos)
+    done = steps.run(running.run_steps(store, run.id, loading(model)))
+    result = running.reopen(store, run.id)
+    assert isinstance(result, HellaSwagRun)
+    found = result.results[0].log_likelihoods
+    for number, ending in ((0, 0), (7, 2)):
+        expected = plain_log_likelihood(model, ITEMS[number], ending, [50256] if bos == "auto" else [])
+        assert found[number, ending] == pytest.approx(expected, abs=1e-4)
+    assert done.models["model 1"]["opening_ids"] == ([50256] if bos == "auto" else [])
+
+
+def plain_log_likelihood(model: LoadedModel, item: HellaSwagItem, ending: int, opening: list[int]) -> float:
+    """Sum of log p of the ending's tokens by one plain forward in float64."""
+    backend = model.tokenizer.backend
+    context = backend(item.context, add_special_tokens=False)["input_ids"]
+    whole = backend(f"{item.context} {item.endings[ending]}", add_special_tokens=False)["input_ids"]
+    ids = torch.tensor([[*opening, *whole]])
+    with torch.inference_mode():
+        logits = copy.deepcopy(model.network).double()(ids).logits[0]
+    log_probs = torch.log_softmax(logits, -1)[:-1].gather(-1, ids[0, 1:, None])[:, 0]
+    return float(log_probs[len(opening) + len(context) - 1 :].sum())
+
+
+@pytest.mark.parametrize("bos", ["auto", "off"])
+def test_crowds_of_texts_are_placed_with_the_opening_token_that_was_asked_for(
+    store: RunStore, tiny_gpt2: LoadedModel, bos: Bos
+) -> None:
+    model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
+    both = texts(200)
+    run = plans.plan_mauve(store, WANTED, both[:100], other=both[100:], seeds=1, bos=bos)
+    done = steps.run(running.run_steps(store, run.id, loading(model)))
+    features = [text_features(model, part, bos=bos) for part in (both[:100], both[100:])]
+    expected = mauve.mauve_score(*features, seeds=mauve.DEFAULT_SEEDS[:1])
+    assert done.summary["sets"][0]["scores"][0] == pytest.approx(expected.clusterings[0].score)
 
 
 @pytest.mark.parametrize(("bos", "tokens"), [("auto", 1), ("on", 1), ("off", 0)])

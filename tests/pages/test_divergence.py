@@ -131,6 +131,28 @@ def test_the_chosen_reading_is_part_of_the_run_that_is_begun(run_page: OpenApp, 
     assert (begun[-1].settings["bos"], begun[-1].settings["special_tokens"]) == ("on", True)
 
 
+def test_questions_stand_only_under_the_opening_they_were_put_with(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    run = finished(plans.plan_hellaswag(RunStore(), PAIR, held.own_items(), bos="on"))
+    app = run_page("divergence", run=run.id)
+    assert not app.exception
+    assert app.segmented_control(key="run_bos").value == "on"
+    assert any("Every text opened with" in caption.value for caption in app.caption)
+    app.segmented_control(key="run_bos").set_value("off").run()
+    assert "run" not in app.query_params
+    assert "Not evaluated yet" in " ".join(element.proto.body for element in app.get("html"))
+
+
+def test_the_opening_is_part_of_the_crowds_that_are_compared(run_page: OpenApp, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    begun: list[Run] = []
+    monkeypatch.setattr(held, "begin", begun.append)
+    app = run_page("divergence", view="mauve")
+    app.segmented_control(key="run_bos").set_value("off")
+    app.text_area(key="mauve_texts_typed").set_value("\n\n".join(f"Text number {n}." for n in range(100))).run()
+    app.button(key="mauve_texts_go").click().run()
+    assert not app.exception
+    assert begun[-1].settings["bos"] == "off"
+
+
 def test_choosing_another_pair_leaves_the_run(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
     run = finished(example())
     app = run_page("divergence", run=run.id)

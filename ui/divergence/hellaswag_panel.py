@@ -16,7 +16,8 @@ from engine.corpus.items import HellaSwagItem
 from engine.corpus.paired import Flip, PairedOutcome
 from engine.corpus.running import HellaSwagRun
 from engine.corpus.store import Run
-from ui import cache, exports, layout, messages
+from engine.opening import Bos
+from ui import cache, exports, layout, messages, reading
 from ui.cache import ModelChoice
 from ui.divergence import choosing, given, held, numbers, progress
 from ui.figures import base
@@ -45,12 +46,12 @@ _WHICH = (
 
 def show(a: ModelChoice, b: ModelChoice) -> None:
     """Draw the panel for models `a` and `b`."""
-    choose_data(a, b)
-    run = held.asked("hellaswag", (a, b))
+    bos = choose_data(a, b)
+    run = held.asked("hellaswag", (a, b), bos=bos)
     if run is None:
-        run = _plan(a, b, held.own_items())
+        run = _plan(a, b, held.own_items(), bos)
         if not run.finished and held.drivers().find(run.id) is None:
-            if (a, b) != cache.PAIR:
+            if (a, b) != cache.PAIR or bos != "auto":
                 layout.empty_state("Not evaluated yet", "Press Evaluate above to put the questions to this pair.")
                 return
             held.drivers().start(run.id)
@@ -61,8 +62,8 @@ def show(a: ModelChoice, b: ModelChoice) -> None:
         of_result(run, result)
 
 
-def choose_data(a: ModelChoice, b: ModelChoice) -> None:
-    """Our own items, the hub's, or a file."""
+def choose_data(a: ModelChoice, b: ModelChoice) -> Bos:
+    """Our own items, the hub's, or a file; returns what stands in front of each question."""
     titles = {
         "example": f"Example: {len(held.own_items())} questions",
         "hub": "HellaSwag from the hub",
@@ -85,9 +86,11 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
             limit = st.number_input(
                 "Items at most", min_value=1, value=400, step=100, key="items_limit", persist_state="session"
             )
+        with st.popover("Options", icon=":material/tune:", key="items_options"):
+            bos = reading.runs_opening()
         if chosen != "own" and st.button("Evaluate", type="primary", icon=":material/play_arrow:", key="evaluate"):
             with messages.shown():
-                held.begin(_plan(a, b, held.own_items() if chosen == "example" else _from_hub()[:limit]))
+                held.begin(_plan(a, b, held.own_items() if chosen == "example" else _from_hub()[:limit], bos))
     if chosen == "own":
         given.form(
             "items",
@@ -95,23 +98,24 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
             "The official JSONL (activity_label, ctx_a, ctx_b, endings, label), or six lines an item: context, label, "
             "four endings.",
             "Evaluate these items",
-            lambda data: _begin_own(a, b, data, limit),
+            lambda data: _begin_own(a, b, data, limit, bos),
         )
+    return bos
 
 
 def _from_hub() -> tuple[HellaSwagItem, ...]:
     return cache.computed(("hellaswag from the hub",), hub_items.fetch_items_steps)
 
 
-def _begin_own(a: ModelChoice, b: ModelChoice, data: given.Given, limit: int) -> Sequence[str]:
+def _begin_own(a: ModelChoice, b: ModelChoice, data: given.Given, limit: int, bos: Bos) -> Sequence[str]:
     found = data.items()
-    held.begin(_plan(a, b, found.items[:limit]))
+    held.begin(_plan(a, b, found.items[:limit], bos))
     return found.notes
 
 
-def _plan(a: ModelChoice, b: ModelChoice, items: Sequence[HellaSwagItem]) -> Run:
+def _plan(a: ModelChoice, b: ModelChoice, items: Sequence[HellaSwagItem], bos: Bos) -> Run:
     models = [held.wanted(a)] if a == b else [held.wanted(a), held.wanted(b)]
-    return plans.plan_hellaswag(held.store(), models, items)
+    return plans.plan_hellaswag(held.store(), models, items, bos=bos)
 
 
 def of_result(run: Run, result: HellaSwagRun) -> None:
@@ -126,7 +130,7 @@ def of_result(run: Run, result: HellaSwagRun) -> None:
         persist_state="session",
         help="How an ending's log-probability becomes a choice. It changes the number: say which you use.",
     )
-    st.caption(_CONVENTION_SAYS[convention])
+    st.caption(messages.plain(f"{_CONVENTION_SAYS[convention]} {reading.run_opened(run)}"))
     layout.facts(_facts(result, convention))
     if len(result.items) < 100:
         st.caption(

@@ -9,7 +9,8 @@ from engine.corpus import mauve, plans
 from engine.corpus.generation import Sampling
 from engine.corpus.items import HellaSwagItem
 from engine.corpus.mauve_run import MauveRun
-from ui import layout, messages, sidebar
+from engine.opening import Bos
+from ui import layout, messages, reading, sidebar
 from ui.cache import ModelChoice
 from ui.divergence import given, held, mauve_scores, progress
 
@@ -22,8 +23,8 @@ _SOURCES = {
 
 def show(a: ModelChoice, b: ModelChoice) -> None:
     """Draw the panel; `a` and `b` write where models write."""
-    choose_data(a, b)
-    run = held.asked("mauve", (a, b))
+    bos = choose_data(a, b)
+    run = held.asked("mauve", (a, b), bos=bos)
     if run is None:
         layout.empty_state(
             "No score yet",
@@ -38,8 +39,8 @@ def show(a: ModelChoice, b: ModelChoice) -> None:
         mauve_scores.of_result(run, result)
 
 
-def choose_data(a: ModelChoice, b: ModelChoice) -> None:
-    """Where the two sets come from, and how models write and place texts."""
+def choose_data(a: ModelChoice, b: ModelChoice) -> Bos:
+    """Where the two sets come from, and how models write and place texts; returns what stands in front of each."""
     source = st.segmented_control(
         "Texts",
         list(_SOURCES),
@@ -54,15 +55,16 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
     with st.expander("Settings", icon=":material/tune:"):
         features = _features()
         sampling, opening = _sampling(writes=source != "sets")
+        bos = reading.runs_opening()
     if source == "sets":
-        _two_sets(features)
+        _two_sets(features, bos)
     elif source == "endings":
         given.form(
             "mauve_items",
             "HellaSwag items",
             "The official JSONL, or six lines an item.",
             "Score the models' endings",
-            lambda data: _begin_endings(data, features, (a, b), sampling),
+            lambda data: _begin_endings(data, features, (a, b), sampling, bos),
         )
     else:
         given.form(
@@ -70,8 +72,9 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> None:
             "Human texts",
             "Paste texts, a blank line between them, or choose a file. Each is cut after its opening and continued.",
             "Continue and score",
-            lambda data: _begin_continued(data, features, (a, b), sampling, opening),
+            lambda data: _begin_continued(data, features, (a, b), sampling, opening, bos),
         )
+    return bos
 
 
 def _features() -> ModelChoice:
@@ -105,7 +108,7 @@ def _sampling(*, writes: bool) -> tuple[Sampling, int]:
     return Sampling(float(temperature), int(top_k), float(top_p), int(new_tokens), int(seed)), int(opening)
 
 
-def _two_sets(features: ModelChoice) -> None:
+def _two_sets(features: ModelChoice, bos: Bos) -> None:
     human, other = st.columns(2, gap="medium")
     with human:
         human_text = st.text_area("Human texts, blank lines between them", height=150, key="mauve_human")
@@ -122,7 +125,8 @@ def _two_sets(features: ModelChoice) -> None:
         with messages.shown():
             first = given.of(human_text, human_file).corpus()
             second = given.of(other_text, other_file).corpus()
-            held.begin(plans.plan_mauve(held.store(), held.wanted(features), first.texts, other=second.texts))
+            run = plans.plan_mauve(held.store(), held.wanted(features), first.texts, other=second.texts, bos=bos)
+            held.begin(run)
             given.keep_notes("mauve_sets", (*first.notes, *second.notes))
     given.show_notes("mauve_sets")
 
@@ -133,6 +137,7 @@ def _begin_continued(
     pair: tuple[ModelChoice, ModelChoice],
     sampling: Sampling,
     opening: int,
+    bos: Bos,
 ) -> Sequence[str]:
     corpus = data.corpus()
     run = plans.plan_mauve(
@@ -142,13 +147,14 @@ def _begin_continued(
         models=_writers(pair),
         opening_tokens=opening,
         sampling=sampling,
+        bos=bos,
     )
     held.begin(run)
     return corpus.notes
 
 
 def _begin_endings(
-    data: given.Given, features: ModelChoice, pair: tuple[ModelChoice, ModelChoice], sampling: Sampling
+    data: given.Given, features: ModelChoice, pair: tuple[ModelChoice, ModelChoice], sampling: Sampling, bos: Bos
 ) -> Sequence[str]:
     found = data.items()
     run = plans.plan_mauve(
@@ -158,6 +164,7 @@ def _begin_endings(
         models=_writers(pair),
         openings=[item.context for item in found.items],
         sampling=sampling,
+        bos=bos,
     )
     held.begin(run)
     return found.notes

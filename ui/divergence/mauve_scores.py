@@ -9,7 +9,7 @@ from engine.corpus.mauve import MauveResult
 from engine.corpus.mauve_halves import Measures
 from engine.corpus.mauve_run import MauveRun, MauveSet
 from engine.corpus.store import Run
-from ui import exports, layout, messages
+from ui import exports, layout, messages, reading
 from ui.divergence import numbers
 from ui.figures import base
 from ui.figures import divergence as figures
@@ -27,7 +27,7 @@ def of_result(run: Run, result: MauveRun) -> None:
     texts = Fact("Texts", f"{first.texts_p:,} and {first.texts_q:,}", about)
     layout.facts([*facts(result), texts])
     wrote = f" Models wrote with {result.writing}." if result.writing else ""
-    st.caption(messages.plain(f"Features from {result.feature_title}.{wrote}"))
+    st.caption(messages.plain(f"Features from {result.feature_title}.{wrote} {reading.run_opened(run)}"))
     for note in dict.fromkeys(note for one in result.sets for note in one.result.notes):
         st.warning(messages.plain(note), icon=":material/warning:")
     _details(result)
