@@ -2,6 +2,7 @@
 
 import torch
 
+from engine import network as networks
 from engine import proofs
 from engine.training import real_text
 from engine.training.config import BiasConfig
@@ -49,7 +50,7 @@ class _Reader:
         if self._cache is None:
             hidden = self._trainee.hidden_states(rows)
         else:
-            body = self._trainee.network.base_model
+            body = networks.body(self._trainee.network)
             output = body(input_ids=rows[:, self._done :], past_key_values=self._cache, use_cache=True)
             hidden = output.last_hidden_state
         self._done = rows.shape[1]

@@ -72,7 +72,7 @@ class Trainee:
 
     def hidden_states(self, token_ids: torch.Tensor) -> torch.Tensor:
         """Last hidden states after the final norm: (b, n) -> (b, n, width)."""
-        hidden: torch.Tensor = self.network.base_model(input_ids=token_ids, use_cache=False).last_hidden_state
+        hidden: torch.Tensor = networks.body(self.network)(input_ids=token_ids, use_cache=False).last_hidden_state
         return hidden
 
     def log_probs(self, hidden: torch.Tensor) -> torch.Tensor:
