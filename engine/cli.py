@@ -98,6 +98,7 @@ def _add_compare(commands: Any) -> None:
         command.add_argument(f"--model-{side}", default=registry.DEFAULT_MODEL, help="default: %(default)s")
         command.add_argument(f"--precision-{side}", default="auto", help="auto, float32, bfloat16, int8 or nf4")
     _add_scoring_options(command)
+    reading_options.add_common_tokens(command)
     command.set_defaults(command=_compare)
 
 
@@ -160,7 +161,8 @@ def _compare(options: argparse.Namespace) -> str:
     text = _text(options.file)
     a = _run(load_model_steps(options.model_a, options.precision_a, options.device))
     b = _run(load_model_steps(options.model_b, options.precision_b, options.device))
-    return _formatted(_run(compare_models_steps(a, b, text, **_scoring_arguments(options))), options)
+    arguments = {**_scoring_arguments(options), "common_tokens": options.common_tokens}
+    return _formatted(_run(compare_models_steps(a, b, text, **arguments)), options)
 
 
 def _scoring_arguments(options: argparse.Namespace) -> dict[str, Any]:

@@ -26,6 +26,15 @@ def add_special_tokens(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_common_tokens(command: argparse.ArgumentParser) -> None:
+    """Add `--common-tokens`."""
+    command.add_argument(
+        "--common-tokens",
+        action="store_true",
+        help="compare vocabularies that are one but for padding or added tokens over the tokens both know",
+    )
+
+
 def with_bare_bos(arguments: Sequence[str]) -> list[str]:
     """`arguments` with '--bos=on' for a `--bos` that no choice follows: argparse would take the file for the choice.
 

@@ -5,6 +5,7 @@ read-only, since one result serves every session.
 """
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -282,8 +283,7 @@ class ModelComparison:
         """What the divergences are over, for a person, if that is not the whole vocabulary."""
         if self.common_tokens is None or self.outside_a is None or self.outside_b is None:
             return None
-        outside = " / ".join(f"{np.nanmean(side):.2g}" for side in (self.outside_a, self.outside_b))
-        return f"over the {self.common_tokens:,} common tokens; mass outside: {outside}"
+        return basis_of_kl(self.common_tokens, [float(np.nanmean(side)) for side in (self.outside_a, self.outside_b)])
 
     @property
     def n_predicted(self) -> int:
@@ -315,6 +315,18 @@ class ModelComparison:
         if self.same_top1 is not None:
             columns["same_top1"] = self.same_top1
         return export.csv_text(columns)
+
+
+def basis_of_kl(common_tokens: int, outside: Iterable[float]) -> str:
+    """What a KL over common tokens is over, for a person; `outside` is the mean probability each model has elsewhere.
+
+    Examples
+    --------
+    >>> basis_of_kl(151_643, (0.0002, 0.0001))
+    'the 151,643 common tokens (probability outside: 0.0002 / 0.0001)'
+    """
+    masses = " / ".join(f"{mass:.2g}" for mass in outside)
+    return f"the {common_tokens:,} common tokens (probability outside: {masses})"
 
 
 def _ready(value: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from engine.corpus import glance, plans
+from engine.corpus import glance
 from ui import address, cache, layout, messages, reading, sidebar
 from ui.cache import ModelChoice
 from ui.divergence import corpus_panel, glance_panel, held, hellaswag_panel, mauve_panel, runs_panel
@@ -68,7 +68,7 @@ def follow_run() -> None:
         st.session_state["view"] = "corpus" if run.kind == "divergence" else run.kind
     for (name, precision), model in zip(KEYS, glance.models_of(run), strict=False):
         st.session_state[name], st.session_state[precision] = model.name, model.precision
-    reading.take_over(plans.bos_of(run.settings), plans.special_tokens_of(run.settings))
+    reading.take_over(run)
 
 
 def model_pair() -> tuple[ModelChoice, ModelChoice]:

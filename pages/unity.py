@@ -55,9 +55,13 @@ def swap() -> None:
         state[key_a], state[key_b] = state[key_b], state[key_a]
 
 
-def options() -> cache.Settings:
+def options() -> cache.PairSettings:
     with st.popover("Options", icon=":material/tune:", key="options"):
-        return {"bos": reading.opening_token(), "special_tokens": reading.special_tokens()}
+        return {
+            "bos": reading.opening_token(),
+            "special_tokens": reading.special_tokens(),
+            "common_tokens": reading.common_tokens(),
+        }
 
 
 def summary(comparison: ModelComparison) -> None:
@@ -89,6 +93,10 @@ def summary(comparison: ModelComparison) -> None:
         "Read with care: a larger model is not more confident on every token, and equal outputs do not mean equal "
         "mechanisms. Look at the tokens furthest from the line."
     )
+    if comparison.kl_basis:
+        st.caption(messages.plain(f"KL, JS and first guesses are over {comparison.kl_basis}."))
+    elif comparison.kl_undefined_reason:
+        st.caption(messages.plain(comparison.kl_undefined_reason))
 
 
 def correlation(comparison: ModelComparison) -> list[Fact]:
@@ -111,7 +119,7 @@ def correlation(comparison: ModelComparison) -> list[Fact]:
 @st.fragment
 def linked_view(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> None:
     read = comparison.a
-    about = (read.model_key, comparison.b.model_key, read.text, read.bos, read.special_tokens)
+    about = (read.model_key, comparison.b.model_key, read.text, read.bos, read.special_tokens, comparison.common_tokens)
     selection = linking.current(GROUP, about=about)
     plot, difference = st.columns([1, 1], gap="medium")
     with difference:

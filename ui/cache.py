@@ -40,6 +40,12 @@ class Settings(TypedDict, total=False):
     stride: int | None
 
 
+class PairSettings(Settings, total=False):
+    """How two models read a text and are compared, as in `engine.comparing.compare_models_steps`."""
+
+    common_tokens: bool
+
+
 @dataclass(frozen=True)
 class ModelChoice:
     """A model as a person chose it: its name and the precision asked for ('auto' lets the machine decide)."""
@@ -85,7 +91,7 @@ def score_text(name: str, precision: str, text: str, **settings: Unpack[Settings
     return _waited(*_scoring(ModelChoice(name, precision), text, settings))
 
 
-def compare_models(a: ModelChoice, b: ModelChoice, text: str, **settings: Unpack[Settings]) -> ModelComparison:
+def compare_models(a: ModelChoice, b: ModelChoice, text: str, **settings: Unpack[PairSettings]) -> ModelComparison:
     """Two models' readings of one text, aligned; otherwise like `score_text`."""
     refuse_long(text)
     return _waited(*_comparing(a, b, text, settings))
@@ -136,7 +142,7 @@ def _scoring(choice: ModelChoice, text: str, settings: Settings) -> tuple[Hashab
 
 
 def _comparing(
-    a: ModelChoice, b: ModelChoice, text: str, settings: Settings
+    a: ModelChoice, b: ModelChoice, text: str, settings: PairSettings
 ) -> tuple[Hashable, Callable[[], Steps[ModelComparison]]]:
     a, b = _resolved(a), _resolved(b)
 
@@ -150,8 +156,8 @@ def _comparing(
 
 def _all_settings(settings: Settings) -> tuple[tuple[str, object], ...]:
     """Every setting, so that one left out and one given its default make one key."""
-    defaults = Settings(top_k=10, bos="auto", window=None, stride=None, special_tokens=False)
-    return tuple({**defaults, **settings}.items())
+    defaults: Settings = {"top_k": 10, "bos": "auto", "window": None, "stride": None, "special_tokens": False}
+    return tuple({**defaults, "common_tokens": False, **settings}.items())
 
 
 def require_here(spec: ModelSpec) -> None:

@@ -49,22 +49,39 @@ def special_tokens(key: str = "special") -> bool:
     )
 
 
+def common_tokens(key: str = "common") -> bool:
+    """Draw the switch for a KL over the tokens that both models know; the address holds it under `key`."""
+    return st.toggle(
+        "KL over common tokens",
+        key=key,
+        bind="query-params",
+        persist_state="session",
+        help="For two models whose vocabularies are one but for padding or a few added tokens: KL over the tokens that "
+        "both know. The page then says how much probability that leaves out. Other pairs are not changed by it.",
+    )
+
+
 class CorpusReading(TypedDict):
-    """How the texts of a run are read."""
+    """How the texts of a run are read and compared."""
 
     bos: Bos
     special_tokens: bool
+    common_tokens: bool
 
 
-OF_RUNS = ("run_bos", "run_special")
+OF_RUNS = ("run_bos", "run_special", "run_common")
 """Keys of the choices on the page that judges models over many texts."""
 
 
 def corpus_options() -> CorpusReading:
     """Draw both choices for a run over many texts."""
-    bos, special = OF_RUNS
+    bos, special, common = OF_RUNS
     with st.popover("Options", icon=":material/tune:", key="corpus_options"):
-        return {"bos": opening_token(bos), "special_tokens": special_tokens(special)}
+        return {
+            "bos": opening_token(bos),
+            "special_tokens": special_tokens(special),
+            "common_tokens": common_tokens(common),
+        }
 
 
 def runs_opening() -> Bos:
@@ -72,20 +89,27 @@ def runs_opening() -> Bos:
     return opening_token(OF_RUNS[0])
 
 
-def take_over(bos: Bos, special: bool) -> None:
+def of_run(run: Run) -> CorpusReading:
+    """How the texts of a kept run were read and compared."""
+    return {
+        "bos": plans.bos_of(run.settings),
+        "special_tokens": plans.special_tokens_of(run.settings),
+        "common_tokens": plans.common_tokens_of(run.settings),
+    }
+
+
+def take_over(run: Run) -> None:
     """Before the choices are drawn: set them to those of a run that is opened."""
-    for key, value in zip(OF_RUNS, (bos, special), strict=True):
+    for key, value in zip(OF_RUNS, of_run(run).values(), strict=True):
         st.session_state[key] = value
 
 
-def link_parameters(bos: str = "bos", special: str = "special") -> dict[str, str]:
-    """What a link says of both choices: nothing where they are the usual ones."""
+def link_parameters() -> dict[str, str]:
+    """What a link says of the choices on a page about one text: nothing of those that are the usual ones."""
     found = {}
-    if st.session_state[bos] != "auto":
-        found[bos] = str(st.session_state[bos])
-    if st.session_state[special]:
-        found[special] = "true"
-    return found
+    if st.session_state["bos"] != "auto":
+        found["bos"] = str(st.session_state["bos"])
+    return found | {name: "true" for name in ("special", "common") if st.session_state.get(name)}
 
 
 def opened(scores: TextScores, title: str) -> str:

@@ -39,6 +39,7 @@ def _add_divergence(commands: Any, run: RunSteps) -> None:
     command.add_argument("--stride", type=int, help="tokens each further window predicts; default: half the window")
     reading_options.add_bos(command)
     reading_options.add_special_tokens(command)
+    reading_options.add_common_tokens(command)
     command.set_defaults(command=_doing(run, _plan_divergence))
 
 
@@ -130,7 +131,7 @@ def _plan_divergence(store: Any, options: argparse.Namespace, run: RunSteps) -> 
     base = ModelWanted(options.base, options.base_precision)
     candidate = ModelWanted(options.candidate, options.candidate_precision)
     reading = {"window": options.window, "stride": options.stride}
-    reading |= {"bos": options.bos, "special_tokens": options.special_tokens}
+    reading |= {name: getattr(options, name) for name in ("bos", "special_tokens", "common_tokens")}
     return plans.plan_divergence(store, base, candidate, corpus, **reading)
 
 

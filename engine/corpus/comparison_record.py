@@ -12,7 +12,17 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _SCORE_ARRAYS = ("token_ids", "spans", "log_probs", "ranks", "ties", "entropies", "top_ids", "top_log_probs")
 _COMPARISON_ARRAYS = ("spans", "ranges_a", "ranges_b", "log_probs_a", "log_probs_b")
-_SHARED_ARRAYS = ("kl_ab", "kl_ba", "js", "same_top1", "changed_ids", "changed_log_probs_a", "changed_log_probs_b")
+_SHARED_ARRAYS = (
+    "kl_ab",
+    "kl_ba",
+    "js",
+    "same_top1",
+    "changed_ids",
+    "changed_log_probs_a",
+    "changed_log_probs_b",
+    "outside_a",
+    "outside_b",
+)
 _NARROW = frozenset({"entropies", "top_log_probs", "changed_log_probs_a", "changed_log_probs_b", "same_top1"})
 """Columns shown to four digits only: kept in half the bytes."""
 _SETTINGS = ("model_key", "model_title", "window", "stride", "bos", "special_tokens")
@@ -36,6 +46,7 @@ def to_record(comparison: ModelComparison) -> tuple[Arrays, dict[str, Any]]:
         "changed_tokens": _strings(comparison.changed_ids, comparison.changed_tokens),
         "shared_vocabulary": comparison.shared_vocabulary,
         "kl_undefined_reason": comparison.kl_undefined_reason,
+        "common_tokens": comparison.common_tokens,
         **{name: _none_for_nan(getattr(comparison, name)) for name in _NUMBERS},
     }
     return arrays, data
@@ -47,6 +58,7 @@ def from_record(arrays: Mapping[str, npt.NDArray[Any]], data: Mapping[str, Any],
     fields: dict[str, Any] = {name: widened[name] for name in (*_COMPARISON_ARRAYS, *_SHARED_ARRAYS) if name in widened}
     fields |= {name: float("nan") if data[name] is None else data[name] for name in _NUMBERS}
     fields |= {name: data[name] for name in ("shared_vocabulary", "kl_undefined_reason")}
+    fields["common_tokens"] = data.get("common_tokens")
     if "changed_ids" in fields:
         fields["changed_tokens"] = _table(widened["changed_ids"], data["changed_tokens"])
     return ModelComparison(a=_scores(widened, data["a"], "a", text), b=_scores(widened, data["b"], "b", text), **fields)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from engine import comparing, errors, opening, windows
+from engine import comparing, errors, opening, vocabularies, windows
 from engine.corpus import comparison_record
 from engine.corpus.divergence_result import CorpusDivergence, Rows
 from engine.corpus.keeping import Content, Keeper, NotKept, as_part, kept_steps
@@ -20,7 +20,7 @@ from engine.corpus.reading import repeated_note
 from engine.model import ScoringModel
 from engine.opening import Bos
 from engine.steps import Progress, Steps, run
-from engine.tokens import Encoding, TextTokenizer
+from engine.tokens import Encoding
 
 DEFAULT_WINDOW = 1024
 """Tokens read at once: a step of a second or two on a CPU, where a model's whole context would take minutes."""
@@ -49,11 +49,19 @@ def corpus_divergence(
     stride: int | None = None,
     bos: Bos = "auto",
     special_tokens: bool = False,
+    common_tokens: bool = False,
 ) -> CorpusDivergence:
     """How far `candidate` is from `base` over `texts`. See `corpus_divergence_steps`."""
     return run(
         corpus_divergence_steps(
-            base, candidate, texts, window=window, stride=stride, bos=bos, special_tokens=special_tokens
+            base,
+            candidate,
+            texts,
+            window=window,
+            stride=stride,
+            bos=bos,
+            special_tokens=special_tokens,
+            common_tokens=common_tokens,
         )
     )
 
@@ -67,6 +75,7 @@ def corpus_divergence_steps(
     stride: int | None = None,
     bos: Bos = "auto",
     special_tokens: bool = False,
+    common_tokens: bool = False,
     keep: Keeper | None = None,
 ) -> Steps[CorpusDivergence]:
     """Compare two models on `texts`, keeping each piece.
@@ -83,6 +92,9 @@ def corpus_divergence_steps(
     bos, special_tokens
         What stands in front of each text and window, and how text that spells a special token is read, for both
         models as in `engine.scoring.score_text_steps`.
+    common_tokens
+        Whether vocabularies that are one but for padding or added tokens are compared over the common tokens, as in
+        `engine.comparing.compare_models_steps`.
     keep
         Where finished pieces are kept and looked for first.
 
@@ -97,19 +109,19 @@ def corpus_divergence_steps(
     keep = keep or NotKept()
     plan = _window_plan(base, candidate, window, stride, bos)
     asked = {"window": plan.window, "stride": plan.stride, "bos": bos, "special_tokens": special_tokens}
-    shared = base.tokenizer.vocabulary_id == candidate.tokenizer.vocabulary_id
+    asked |= {"common_tokens": common_tokens}
     rows = Rows()
     message = f"Comparing {base.title} and {candidate.title}"
     *starts, characters = accumulate(map(len, texts), initial=0)
     read = 0
-    for place, piece in enumerate(pieces(texts, base.tokenizer if shared else None, plan, special_tokens)):
+    for place, piece in enumerate(pieces(texts, (base, candidate), plan, special_tokens)):
         before, read = read, starts[piece.text_index] + piece.start + len(piece.text)
         work = as_part(
             _piece_steps(base, candidate, piece, asked), message, before, read - before, characters, "characters"
         )
         rows.add((yield from kept_steps(keep, STAGE, place, lambda work=work: work)), texts)  # type: ignore[misc]
         yield Progress(message, read, characters, "characters")
-    return rows.result(repeated_note(texts))
+    return rows.result((*repeated_note(texts), *rows.left_out_note(len(texts))))
 
 
 def _window_plan(
@@ -128,18 +140,24 @@ def _window_plan(
 
 
 def pieces(
-    texts: Sequence[str], tokenizer: TextTokenizer | None, plan: windows.WindowPlan, special_tokens: bool = False
+    texts: Sequence[str],
+    models: tuple[ScoringModel, ScoringModel],
+    plan: windows.WindowPlan,
+    special_tokens: bool = False,
 ) -> Iterator[Piece]:
-    """Pieces of `texts`: one rolling window each with a shared `tokenizer`, else whole texts.
+    """Pieces of `texts`: one rolling window each if both models read the text as the same tokens, else whole texts.
 
-    A text in which the shared tokenizer finds no token, such as white space alone, has no piece.
+    A text in which a tokenizer finds no token, such as white space alone, has no piece.
     """
     for index, text in enumerate(texts):
-        if tokenizer is None:
+        cut = [model.tokenizer.encode(text, special_tokens=special_tokens) for model in models]
+        if not all(map(len, cut)):
+            continue
+        encoding = cut[0]
+        if vocabularies.shared(*models, text, special_tokens=special_tokens) is None:
             yield Piece(index, 0, text, 0, None)
             continue
-        encoding = tokenizer.encode(text, special_tokens=special_tokens)
-        for part in windows.rolling_windows(len(encoding), plan) if len(encoding) else ():
+        for part in windows.rolling_windows(len(encoding), plan):
             spans = encoding.spans[part.start : part.stop]
             start, stop = int(spans[0, 0]), int(spans[-1, 1])
             own = Encoding(encoding.token_ids[part.start : part.stop].copy(), spans - start)

@@ -12,7 +12,7 @@ from engine.corpus import comparison_record, statistics
 from engine.corpus.reading import repeated_note
 from engine.corpus.statistics import DivergenceStatistics, Estimate, Floats, Ints
 from engine.corpus.store import Batch
-from engine.results import ModelComparison, TextScores
+from engine.results import ModelComparison, TextScores, basis_of_kl
 
 _LN_2 = float(np.log(2.0))
 
@@ -41,6 +41,8 @@ class CorpusDivergence:
     tokens_base, tokens_candidate : tokens each model was asked for
     seconds_base, seconds_candidate : time in each model, its head included
     notes : sentences for people
+    common_tokens : number of tokens that KL is over, if not the whole vocabulary
+    outside : mean probability that base and candidate give to all other tokens; empty likewise
     """
 
     base_title: str
@@ -69,9 +71,16 @@ class CorpusDivergence:
     seconds_base: float
     seconds_candidate: float
     notes: tuple[str, ...]
+    common_tokens: int | None = None
+    outside: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.base)
+
+    @property
+    def kl_basis(self) -> str | None:
+        """What KL is over, for a person, if that is not the whole vocabulary."""
+        return None if self.common_tokens is None else basis_of_kl(self.common_tokens, self.outside)
 
     @property
     def delta_p(self) -> Floats:
@@ -97,7 +106,7 @@ def reopened(batches: Iterable[Batch], texts: Sequence[str]) -> CorpusDivergence
     rows = Rows()
     for batch in batches:
         rows.add(batch, texts)
-    return rows.result(repeated_note(texts))
+    return rows.result((*repeated_note(texts), *rows.left_out_note()))
 
 
 def comparison_of(batch: Batch, texts: Sequence[str]) -> ModelComparison:
@@ -150,6 +159,15 @@ def first_covered_bytes(text: str, spans: Ints, covered: int = 0) -> tuple[Ints,
     return before[reached[1:]] - before[starts], int(reached[-1])
 
 
+_OUTSIDE = ("outside_base", "outside_candidate")
+_WITH_KL = {
+    "kl_ab": "kl",
+    "same_top1": "same_top1",
+    **dict(zip(("outside_a", "outside_b"), _OUTSIDE, strict=True)),
+}
+"""Fields of a comparison that it has only with a KL, and the columns they fill."""
+
+
 class Rows:
     """The columns of a `CorpusDivergence` while pieces come in."""
 
@@ -158,6 +176,8 @@ class Rows:
         self.sides = (_Side(), _Side())
         self.reason: str | None = None
         self.shared = True
+        self.common_tokens: int | None = None
+        self._seen: set[int] = set()
         self._covered: dict[int, int] = {}  # of each text: the character up to which bytes are counted
 
     def add(self, batch: Batch, texts: Sequence[str]) -> None:
@@ -167,6 +187,7 @@ class Rows:
         known = np.isfinite(comparison.log_probs_a) & np.isfinite(comparison.log_probs_b)
         known[:first] = False
         places = np.flatnonzero(known)
+        self._seen.add(text_index)
         self._extend("texts", np.full(places.size, text_index))
         self._extend("pieces", np.full(places.size, batch.place))
         self._extend("places", places)
@@ -174,10 +195,13 @@ class Rows:
         self._extend("candidate", comparison.log_probs_b[places])
         self._extend("octets", self._octets(comparison, places, batch.data))
         self._extend("characters", np.diff(comparison.spans[places], axis=1)[:, 0])
-        if comparison.kl_ab is not None and comparison.same_top1 is not None:
-            self._extend("kl", comparison.kl_ab[places])
-            self._extend("same_top1", comparison.same_top1[places])
-        self.shared, self.reason = comparison.shared_vocabulary, comparison.kl_undefined_reason
+        for name, column in _WITH_KL.items():
+            values = getattr(comparison, name)
+            if values is not None:
+                self._extend(column, values[places])
+        self.common_tokens = comparison.common_tokens
+        self.shared = self.shared and comparison.shared_vocabulary
+        self.reason = self.reason or comparison.kl_undefined_reason
         for side, scores, spent in zip(self.sides, (comparison.a, comparison.b), batch.data["seconds"], strict=True):
             side.add(scores, first, text_index, spent)
 
@@ -192,9 +216,18 @@ class Rows:
     def _extend(self, name: str, values: npt.NDArray[np.generic]) -> None:
         self.columns.setdefault(name, []).append(values)
 
+    def left_out_note(self, texts: int | None = None) -> tuple[str, ...]:
+        """A note on texts without a piece: of all `texts`, or of those before the last one that is in."""
+        missing = (max(self._seen, default=-1) + 1 if texts is None else texts) - len(self._seen)
+        if not missing:
+            return ()
+        return (f"{missing:,} {'texts' if missing > 1 else 'text'} in which a tokenizer finds no token: left out.",)
+
     def result(self, notes: tuple[str, ...]) -> CorpusDivergence:
         """Everything, once all pieces are in."""
         joined = {name: np.concatenate(parts) for name, parts in self.columns.items()}
+        if self.reason is not None:  # of one text at least
+            joined = {name: values for name, values in joined.items() if name not in _WITH_KL.values()}
         if not joined or not joined["base"].size:
             raise errors.InputError("No token of the corpus is predicted: every text has one token. Give longer texts.")
         table = None
@@ -217,6 +250,8 @@ class Rows:
             kl=joined.get("kl"),
             same_top1=joined.get("same_top1"),
             octets=joined["octets"],
+            common_tokens=None if self.reason else self.common_tokens,
+            outside=tuple(float(joined[name].mean()) for name in _OUTSIDE if name in joined),
             statistics=table,
             perplexity_base=of_base.perplexity(),
             perplexity_candidate=of_candidate.perplexity(),

@@ -45,6 +45,7 @@ def plan_divergence(
     stride: int | None = None,
     bos: Bos = "auto",
     special_tokens: bool = False,
+    common_tokens: bool = False,
 ) -> Run:
     """A run of `engine.corpus.divergence` over `corpus`: the kept one if it was asked for before."""
     opening.check(bos)
@@ -54,7 +55,7 @@ def plan_divergence(
         "window": window,
         "stride": stride,
     }
-    settings |= {"bos": bos, "special_tokens": special_tokens}
+    settings |= {"bos": bos, "special_tokens": special_tokens} | ({"common_tokens": True} if common_tokens else {})
     title = f"{candidate.title} against {base.title} over {_counted(len(corpus.texts), 'text')}"
     title += _reading_note(settings)
     return _begin(store, "divergence", title, settings, list(corpus.texts), corpus.digest)
@@ -141,6 +142,11 @@ def special_tokens_of(settings: Mapping[str, Any]) -> bool:
     return bool(settings.get("special_tokens", False))
 
 
+def common_tokens_of(settings: Mapping[str, Any]) -> bool:
+    """Whether a run compares vocabularies that are one but for a few tokens over the common ones."""
+    return bool(settings.get("common_tokens", False))
+
+
 def model_wanted(listed: Sequence[str]) -> ModelWanted:
     """A model out of a run's settings."""
     name, precision = listed
@@ -191,7 +197,8 @@ def opening_note(settings: Mapping[str, Any]) -> str:
 def _reading_note(settings: Mapping[str, Any]) -> str:
     """What a title adds for a run whose texts are not read as they are by default."""
     said = {"auto": "", "on": ", with an opening token", "off": ", without an opening token"}[bos_of(settings)]
-    return said + (", special tokens read" if special_tokens_of(settings) else "")
+    said += ", special tokens read" if special_tokens_of(settings) else ""
+    return said + (", over common tokens" if common_tokens_of(settings) else "")
 
 
 def _listed(model: ModelWanted) -> list[str]:

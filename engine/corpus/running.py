@@ -94,14 +94,15 @@ def described(run: Run) -> dict[str, Any]:
 
 def _divergence_summary(result: CorpusDivergence) -> dict[str, Any]:
     correlations = ("pearson", "spearman", "pearson_per_character")
-    named = ("shared_vocabulary", "kl_undefined_reason", *correlations, "tokens_base", "tokens_candidate")
+    named = ("shared_vocabulary", "kl_undefined_reason", "common_tokens", "outside", *correlations)
+    spent = ("tokens_base", "tokens_candidate", "seconds_base", "seconds_candidate")
     bits = ("bits_per_byte_base", "bits_per_byte_candidate", "bits_per_byte_difference")
     estimates = ("perplexity_base", "perplexity_candidate", *bits)
     return {
         "base": result.base_title,
         "candidate": result.candidate_title,
         "tokens": len(result),
-        **{name: getattr(result, name) for name in (*named, "seconds_base", "seconds_candidate")},
+        **{name: getattr(result, name) for name in (*named, *spent)},
         **{name: asdict(getattr(result, name)) for name in estimates},
         "statistics": None if result.statistics is None else asdict(result.statistics),
         "notes": list(result.notes),
@@ -134,6 +135,7 @@ def _divergence_steps(
             stride=asked["stride"],
             bos=plans.bos_of(asked),
             special_tokens=plans.special_tokens_of(asked),
+            common_tokens=plans.common_tokens_of(asked),
             keep=keep,
         )
     )

@@ -177,7 +177,7 @@ def test_probability_outside_the_common_tokens_is_stated_and_scores_stay_over_al
     np.testing.assert_allclose(found.outside_b[1:], rows[:, 257:].sum(1), atol=1e-6)
     np.testing.assert_allclose(found.outside_a[1:], 0.0, atol=1e-6)
     np.testing.assert_allclose(found.b.log_probs, scoring.score_text(b, TEXT).log_probs, atol=1e-6)
-    assert found.kl_basis == f"over the 257 common tokens; mass outside: 0 / {np.nanmean(found.outside_b):.2g}"
+    assert found.kl_basis == f"the 257 common tokens (probability outside: 0 / {np.nanmean(found.outside_b):.2g})"
 
 
 def test_no_kl_is_given_where_much_probability_lies_outside_the_common_tokens() -> None:

@@ -114,6 +114,51 @@ def test_a_text_without_any_token_is_passed_over() -> None:
     base, candidate = (fakes.random_model(seed, tokenizer=tokenizer) for seed in (1, 2))
     result = divergence.corpus_divergence(base, candidate, ["one two", "  \n", "two one two"], bos="on")
     assert result.texts.tolist() == [0, 0, 2, 2, 2]
+    assert "1 text in which a tokenizer finds no token: left out." in result.notes
+
+
+def test_a_text_without_any_token_ends_no_run_of_two_vocabularies() -> None:
+    words = Tokenizer(WordLevel({"one": 1, "two": 2, "?": 0}, unk_token="?"))
+    words.pre_tokenizer = Whitespace()
+    base = fakes.random_model(1, tokenizer=TextTokenizer(PreTrainedTokenizerFast(tokenizer_object=words)))
+    result = divergence.corpus_divergence(base, fakes.random_model(2), ["one two one", "  \n", "two one two"])
+    assert set(result.texts.tolist()) == {0, 2}
+
+
+def padded(seed: int, padding: float) -> fakes.TableModel:
+    """A model of 320 logits whose tokenizer knows 257 tokens; the others are all at `padding`."""
+    model = fakes.random_model(seed, 320)
+    model.table[:, 257:] = padding
+    return model
+
+
+def test_vocabularies_that_are_one_but_for_padding_have_a_kl_over_the_common_tokens_if_asked() -> None:
+    base, candidate, keep = fakes.random_model(1), padded(2, -3.0), MemoryKeeper()
+    offered = divergence.corpus_divergence(base, candidate, TEXTS)
+    assert offered.statistics is None
+    assert "Ask for the KL over the common tokens" in str(offered.kl_undefined_reason)
+    work = divergence.corpus_divergence_steps(base, candidate, TEXTS, window=16, common_tokens=True, keep=keep)
+    result = steps.run(work)
+    rows = [np.frombuffer(text.encode(), dtype=np.uint8)[:-1] for text in TEXTS]
+    ids = np.concatenate(rows)
+    log_p, log_q = (log_softmax(model.table.double().numpy()[ids, :257], axis=1) for model in (base, candidate))
+    np.testing.assert_allclose(result.kl, (np.exp(log_p) * (log_p - log_q)).sum(1), rtol=1e-5)
+    outside = np.exp(log_softmax(candidate.table.double().numpy()[ids], axis=1))[:, 257:].sum(1).mean()
+    assert result.outside == pytest.approx((0.0, outside), abs=1e-6)
+    assert str(result.kl_basis).startswith("the 257 common tokens (probability outside: ")
+    batches = [keep.get(divergence.STAGE, place) for place in range(result.pieces.max() + 1)]
+    again = divergence_result.reopened([batch for batch in batches if batch], TEXTS)
+    assert (again.common_tokens, again.outside) == (result.common_tokens, result.outside)
+
+
+def test_one_text_with_much_probability_outside_the_common_tokens_leaves_no_kl() -> None:
+    candidate = padded(2, -3.0)
+    candidate.table[ord("z"), 257:] = 9.0
+    result = divergence.corpus_divergence(fakes.random_model(1), candidate, [*TEXTS, "zzzz"], common_tokens=True)
+    assert result.kl is None
+    assert result.common_tokens is None
+    assert "lie outside the 257 tokens" in str(result.kl_undefined_reason)
+    assert len(result) == sum(len(text.encode()) - 1 for text in [*TEXTS, "zzzz"])
 
 
 def test_an_opening_token_that_cannot_be_put_in_front_is_refused() -> None:

@@ -68,14 +68,15 @@ def test_different_vocabularies_give_the_reason_instead_of_kl(run_page: OpenApp,
 
 def test_how_the_text_is_read_reaches_the_engine_and_the_link(run_page: OpenApp, compared: list[tuple]) -> None:
     app = run_page("unity")
-    assert compared[-1][3] == {"bos": "auto", "special_tokens": False}
+    assert compared[-1][3] == {"bos": "auto", "special_tokens": False, "common_tokens": False}
     app.segmented_control(key="bos").set_value("off")
     app.toggle(key="special").set_value(True)
+    app.toggle(key="common").set_value(True)
     app.run()
-    assert compared[-1][3] == {"bos": "off", "special_tokens": True}
+    assert compared[-1][3] == {"bos": "off", "special_tokens": True, "common_tokens": True}
     shown = [json.loads(element.proto.json) for element in app.get("bidi_component")]
     given = next(data for data in shown if "params" in data)["params"]
-    assert (given["bos"], given["special"]) == ("off", "true")
+    assert (given["bos"], given["special"], given["common"]) == ("off", "true", "true")
 
 
 @pytest.mark.parametrize(

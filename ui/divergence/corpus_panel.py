@@ -187,7 +187,8 @@ def opened(run: Run, result: CorpusDivergence) -> None:
 def how_sure(result: CorpusDivergence) -> str:
     """What the columns of errors mean, and how much less the tokens tell than independent ones would."""
     texts = np.unique(result.texts).size
-    said = "KL sums the whole vocabulary in float32. ± by token takes tokens as independent, as llama.cpp prints it: "
+    basis = result.kl_basis or "the whole vocabulary"
+    said = f"KL sums {basis} in float32. ± by token takes tokens as independent, as llama.cpp prints it: "
     if texts < 2:
         return f"{said}too small, and with one text there is nothing better."
     said += (

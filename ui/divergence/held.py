@@ -13,7 +13,7 @@ from engine.corpus.reading import Corpus, read_corpus
 from engine.corpus.running import Result
 from engine.corpus.store import Run, RunStore
 from engine.errors import EngineError, ParameterError
-from ui import cache
+from ui import cache, reading
 from ui.cache import ModelChoice
 
 RUN = "run"
@@ -48,10 +48,10 @@ def wanted(choice: ModelChoice) -> ModelWanted:
     return ModelWanted(choice.name, choice.precision)
 
 
-def asked(kind: str, pair: tuple[ModelChoice, ModelChoice], **reading: object) -> Run | None:
+def asked(kind: str, pair: tuple[ModelChoice, ModelChoice], **how: object) -> Run | None:
     """The run of that kind and pair that the address names; None where it names another or none.
 
-    `reading` is how its texts are to be read: `bos`, and where there is a choice `special_tokens`.
+    `how` is how its texts are to be read and compared: `bos`, and if there is a choice the others.
     """
     run_id = st.query_params.get(RUN)
     run = None if run_id is None else found(run_id)
@@ -61,8 +61,8 @@ def asked(kind: str, pair: tuple[ModelChoice, ModelChoice], **reading: object) -
     if run is None or run.kind != kind:
         return None
     models = glance.models_of(run)
-    kept = {"bos": plans.bos_of(run.settings), "special_tokens": plans.special_tokens_of(run.settings)}
-    if any(model not in map(wanted, pair) for model in models) or not reading.items() <= kept.items():
+    kept = reading.of_run(run)
+    if any(model not in map(wanted, pair) for model in models) or not how.items() <= kept.items():
         st.query_params.pop(RUN)  # another pair, or another way to read, was chosen since
         return None
     return run
