@@ -72,7 +72,6 @@ class ModelPool:
         self._alive: weakref.WeakKeyDictionary[torch.nn.Module, _Use] = weakref.WeakKeyDictionary()
         self._reserved: dict[_Key, _Use] = {}
         self._loading: dict[_Key, threading.Event] = {}
-        self._budgets: dict[str, int] = {}
 
     def get(self, name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> LoadedModel:
         """The model, loaded if need be. See `load_steps`."""
@@ -120,15 +119,15 @@ class ModelPool:
         return self.used(_default_device())
 
     def budget(self, device: str) -> int:
-        """Most bytes of weights on `device`."""
-        if self._given_budget is not None:
-            return self._given_budget
-        if device not in self._budgets:
-            self._budgets[device] = _default_budget(device)
-        return self._budgets[device]
+        """Most bytes of weights on `device`, as things are now: others may have taken memory, or given it back."""
+        return self._given_budget if self._given_budget is not None else _budget_now(device, self.used(device))
 
     def used(self, device: str) -> int:
         """Bytes of weights on `device`."""
+        with self._lock:
+            return self._used(device)
+
+    def _used(self, device: str) -> int:
         uses = [*self._alive.values(), *self._reserved.values()]
         return sum(use.memory_bytes for use in uses if use.device == device)
 
@@ -168,7 +167,7 @@ class ModelPool:
         with self._lock:
             if need <= budget:
                 self._evict(key.device, budget - need)
-            used = self.used(key.device) if need <= budget else 0
+            used = self._used(key.device) if need <= budget else 0
             if need + used > budget:
                 raise MemoryBudgetError(_too_large(spec, key.precision, need, budget, used))
             self._reserved[key] = _Use(key.device, need)
@@ -176,7 +175,7 @@ class ModelPool:
     def _evict(self, device: str, most_bytes: int) -> None:
         """Drop models, the least recently used first, until those on `device` take at most `most_bytes`."""
         for key in [key for key in self._entries if key.device == device]:
-            if self.used(device) <= most_bytes:
+            if self._used(device) <= most_bytes:
                 return
             self._drop_unless_held(key)
 
@@ -206,12 +205,14 @@ def _default_device() -> str:
     return str(hardware.choose().device)
 
 
-def _default_budget(device: str) -> int:
+def _budget_now(device: str, used_bytes: int) -> int:
+    """A share of the device's memory, but no more than is held already and a share of what is free."""
     machine = hardware.describe()
-    for card in machine.accelerators:
-        if card.device == device:
-            return int(_SHARE_OF_GPU * card.memory_bytes)
-    return int(min(_SHARE_OF_RAM * machine.memory_bytes, _SHARE_OF_FREE_RAM * machine.memory_free_bytes))
+    sizes = {card.device: card.memory_bytes for card in machine.accelerators}
+    total, of_all, of_free = sizes.get(device, machine.memory_bytes), _SHARE_OF_GPU, _SHARE_OF_GPU
+    if device not in sizes:
+        of_all, of_free = _SHARE_OF_RAM, _SHARE_OF_FREE_RAM
+    return int(min(of_all * total, used_bytes + of_free * hardware.free_bytes(torch.device(device))))
 
 
 def _free(device: str) -> None:

@@ -82,7 +82,7 @@ def without_model(tmp_path: Path) -> dict[str, str]:
     return {"LOGITSCOPE_CACHE": str(tmp_path / "empty-cache")}
 
 
-def test_without_the_embedded_model_the_app_starts_and_says_what_to_do(
+def test_without_any_model_the_app_starts_says_what_to_do_and_shows_terms_before_it_fetches(
     tmp_path: Path, without_model: dict[str, str], new_context: Callable[..., BrowserContext]
 ) -> None:
     log = tmp_path / "server.log"
@@ -94,6 +94,10 @@ def test_without_the_embedded_model_the_app_starts_and_says_what_to_do(
         expect(page.get_by_role("alert").filter(has_text="not on this machine")).to_be_visible()
         page.get_by_role("link", name="Open the Models page").click()
         expect(page.get_by_role("button", name="Fetch").first).to_be_visible()
+        gemma = page.locator("[class*=st-key-model_]", has_text="Gemma")
+        gemma.get_by_role("button", name="Fetch").click()
+        expect(page.get_by_text("I have read and accept these terms")).to_be_visible()
+        expect(page.get_by_role("button", name="Fetch", exact=True).last).to_be_disabled()
     assert "The app starts all the same" in log.read_text()
 
 

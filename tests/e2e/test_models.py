@@ -30,13 +30,6 @@ def test_unknown_name_is_answered_with_near_ones(page: Page) -> None:
     expect(page.get_by_role("alert").filter(has_text="gpt2-large")).to_be_visible()
 
 
-def test_terms_are_shown_before_a_model_is_fetched(page: Page) -> None:
-    gemma = page.locator("[class*=st-key-model_]", has_text="Gemma")
-    gemma.get_by_role("button", name="Fetch").click()
-    expect(page.get_by_text("I have read and accept these terms")).to_be_visible()
-    expect(page.get_by_role("button", name="Fetch", exact=True).last).to_be_disabled()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_accessibility_finding(open_page: OpenPage, axe: Callable[..., list[str]], scheme: str) -> None:
     page = open_page("/models", scheme=scheme)

@@ -269,7 +269,8 @@ def test_python_marks_tokens_without_sending_the_text_again(open_page: OpenPage,
         page.get_by_label("Mark").click()
         page.get_by_role("option", name="7", exact=True).click()
     expect(page.locator(".tokens .marked")).to_have_text("\u00a0word7")
-    assert 0 < sum(n_bytes) < 60_000
+    script = 4 / 3 * len(strip.script().encode())  # of the component that marks; frames are written in base64
+    assert 0 < sum(n_bytes) < script + 5_000
 
 
 def test_python_can_pin_a_token_and_a_person_can_close_it(open_page: OpenPage, rerun: Rerun) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import loading
+from engine import hardware, loading
 from engine import pool as pools
 from engine.errors import MemoryBudgetError, ModelAbsentError, ModelFilesError
 from engine.loading import load_model_steps
@@ -225,3 +225,25 @@ def test_the_default_budget_leaves_memory_for_everything_else() -> None:
     import psutil
 
     assert 0 < ModelPool().budget("cpu") <= 0.6 * psutil.virtual_memory().total
+
+
+def test_the_default_budget_follows_what_is_free_at_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = hardware.Hardware(2, 16_000, 0, (hardware.Accelerator("cuda:0", "Card", 10_000, (9, 0)),))
+    free = {"cpu": 500, "cuda": 1_000}
+    monkeypatch.setattr(hardware, "describe", lambda: machine)
+    monkeypatch.setattr(hardware, "free_bytes", lambda device: free[device.type])
+    pool = ModelPool()
+    assert (pool.budget("cpu"), pool.budget("cuda:0")) == (400, 850)  # another program holds most of the card
+    free.update(cpu=15_000, cuda=9_900)
+    assert (pool.budget("cpu"), pool.budget("cuda:0")) == (9_600, 8_415)
+    free.update(cpu=20_000, cuda=12_000)
+    assert (pool.budget("cpu"), pool.budget("cuda:0")) == (9_600, 8_500)
+
+
+def test_what_the_pool_holds_itself_is_part_of_its_budget(
+    monkeypatch: pytest.MonkeyPatch, tiny_gpt2: LoadedModel
+) -> None:
+    pool = ModelPool()
+    held = pool.get(tiny_gpt2.spec, "float32", "cpu")
+    monkeypatch.setattr(hardware, "free_bytes", lambda device: 0)
+    assert pool.budget("cpu") == pool.used("cpu") == held.memory_bytes

@@ -1,12 +1,13 @@
 """The divergence page's charts by value, its table of numbers, and its sentence about progress."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from engine import export
-from engine.corpus import divergence, divergence_result, mauve, mauve_run, paired, running
+from engine.corpus import divergence, divergence_result, hellaswag, mauve, mauve_run, paired, running
 from engine.corpus.driving import Pace
 from engine.steps import Progress
 from tests.engine import fakes
@@ -214,3 +215,22 @@ def test_flips_are_said_three_ways() -> None:
 )
 def test_progress_is_one_sentence(pace: Pace, said: str) -> None:
     assert progress.sentence(pace) == said
+
+
+def test_notes_of_both_models_are_said_once_and_those_of_one_with_its_name() -> None:
+    one = hellaswag.HellaSwagResult(
+        model_key="a",
+        model_title="Small",
+        items=np.arange(1),
+        labels=np.zeros(1, dtype=np.int64),
+        log_likelihoods=np.zeros((1, 4)),
+        characters=np.ones((1, 4), dtype=np.int64),
+        octets=np.ones((1, 4), dtype=np.int64),
+        tokens=np.ones((1, 4), dtype=np.int64),
+        seconds=1.0,
+        notes=("1 item left out.",),
+    )
+    other = replace(one, model_title="Large", notes=("1 item left out.", "Read one by one."))
+    found = hellaswag_panel.notes(running.HellaSwagRun((), (one, other)))
+    assert found == ["1 item left out.", "Large: Read one by one."]
+    assert hellaswag_panel.notes(running.HellaSwagRun((), (one,))) == ["1 item left out."]

@@ -105,8 +105,8 @@ def of_result(run: Run, result: CorpusDivergence) -> None:
         st.info(messages.plain(result.kl_undefined_reason), icon=":material/difference:")
     if np.unique(result.texts).size > 1:
         st.caption(
-            "Each text is read by itself, from nothing. The same words parted into paragraphs have a higher perplexity "
-            "than as one text, which is how most published figures read them."
+            "Each text is read by itself, without those before it. The same words parted into paragraphs have a higher "
+            "perplexity than as one text, which is how most published figures read them."
         )
     opened(run, result)
     exports.menu(files(run, result))

@@ -132,6 +132,8 @@ def of_result(run: Run, result: HellaSwagRun) -> None:
     )
     st.caption(messages.plain(f"{_CONVENTION_SAYS[convention]} {reading.run_opened(run)}"))
     layout.facts(_facts(result, convention))
+    for note in notes(result):
+        st.warning(messages.plain(note), icon=":material/warning:")
     if len(result.items) < 100:
         st.caption(
             f"{len(result.items)} questions give a standard error of about {50 / np.sqrt(len(result.items)):.0f} "
@@ -141,6 +143,13 @@ def of_result(run: Run, result: HellaSwagRun) -> None:
         _pair(result, convention)
     _items(run, result, convention)
     exports.menu(files(run, result))
+
+
+def notes(result: HellaSwagRun) -> list[str]:
+    """What a reader of the numbers should see: each sentence once, with its model's name if it is not of both."""
+    said = [(note, one.model_title) for one in result.results for note in one.notes]
+    both = {note for note, _ in said if sum(note == other for other, _ in said) == len(result.results)}
+    return list(dict.fromkeys(note if note in both else f"{title}: {note}" for note, title in said))
 
 
 def _facts(result: HellaSwagRun, convention: Convention) -> list[Fact]:
