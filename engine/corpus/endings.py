@@ -43,7 +43,7 @@ class EncodedItem:
 
 
 def encode_item(
-    tokenizer: TextTokenizer, item: HellaSwagItem, opening: Sequence[int] = (), *, alone: int | None = None
+    tokenizer: TextTokenizer, item: HellaSwagItem, opening: Sequence[int] | None = None, *, alone: int | None = None
 ) -> EncodedItem:
     """Tokens as lm-evaluation-harness cuts them.
 
@@ -61,7 +61,7 @@ def encode_item(
     item
         A context, which may be empty, and its endings.
     opening
-        Ids in front of the context, from `engine.opening.opening_ids`.
+        Ids in front of the context, from `engine.opening.opening_ids`; None for what the tokenizer itself puts there.
     alone
         Id that stands for a context without any token, where nothing opens it: the harness reads such endings after
         the token that opens a text, or else the one that ends it. With None the context stays empty.
@@ -70,7 +70,7 @@ def encode_item(
     moved = item.context[len(context) :] + " "
     own = tokenizer.encode(context).token_ids.tolist() if context else []
     endings = tuple(tokenizer.encode(context + moved + ending).token_ids[len(own) :] for ending in item.endings)
-    read = [*opening, *own] or ([] if alone is None else [alone])
+    read = [*(tokenizer.opening_ids if opening is None else opening), *own] or ([] if alone is None else [alone])
     return EncodedItem(np.array(read, dtype=np.int64), endings)
 
 

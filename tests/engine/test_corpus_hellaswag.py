@@ -129,7 +129,7 @@ def test_whatever_a_network_raises_when_asked_to_pack_refutes_packing(tiny_gpt2:
 def test_tokens_are_the_harnesss_for_a_tokenizer_that_opens_texts(context: str) -> None:
     tokenizer = opened_by("<s> $A")
     item = HellaSwagItem(context, ("barks.", "is", "7", "½ 🙂"), 0)
-    ours = endings.encode_item(tokenizer, item, tokenizer.opening_ids)
+    ours = endings.encode_item(tokenizer, item)
     theirs = [harness_pair(tokenizer, context, " " + ending) for ending in item.endings]
     assert [ours.context.tolist()] * 4 == [alone for alone, _ in theirs]
     assert [ending.tolist() for ending in ours.endings] == [ending for _, ending in theirs]
@@ -139,7 +139,7 @@ def test_tokens_are_the_harnesss_for_a_tokenizer_that_opens_texts(context: str) 
 def test_nothing_is_put_behind_a_text_even_if_the_tokenizer_does() -> None:
     tokenizer = opened_by("<s> $A </s>")
     item = HellaSwagItem("The dog", ("barks.", "is", "7", "x"), 0)
-    ours = endings.encode_item(tokenizer, item, tokenizer.opening_ids)
+    ours = endings.encode_item(tokenizer, item)
     assert ours.context.tolist() == [256, *b"The dog"]
     assert [bytes(ending.tolist()) for ending in ours.endings] == [b" barks.", b" is", b" 7", b" x"]
     alone, cut = harness_pair(tokenizer, "The dog", " barks.")
