@@ -15,7 +15,7 @@ from torch import nn
 from engine.errors import UnsupportedModelError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
 LOWEST_LOGIT = -1e30
 """Stands for a logit of minus infinity: its exponential is 0, and so is 0 times it."""
@@ -23,7 +23,7 @@ _COLUMNS_AT_ONCE = 2048
 """Rows of the head's weight that are turned to float32 at once: they stay in the processor's cache."""
 _RAMP = 200.0
 """The head's output is probed from minus this to this: far into every soft cap in use (15 to 50)."""
-_PROBE_IDS = ((0, 1, 2),)
+_PROBE_IDS = (0, 1, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +98,29 @@ def logits_of(layer: nn.Module, made: OutputMap, hidden: torch.Tensor) -> torch.
     return logits
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One forward of a network over (r, n) token ids, with a ramp in the place of the head's output in one row more.
+
+    Attributes
+    ----------
+    logits
+        (r, n, V) float32, the network's own.
+    hidden
+        (r, n, width) the last hidden states.
+    taken
+        (width,) what the head was given for the very last of them.
+    ramp, became
+        (V,) float32: the ramp, and what the network made of it.
+    """
+
+    logits: torch.Tensor
+    hidden: torch.Tensor
+    taken: torch.Tensor
+    ramp: torch.Tensor
+    became: torch.Tensor
+
+
 def output_map(network: "PreTrainedModel") -> OutputMap:
     """What the network does around its head, found by one short forward and remembered with the network.
 
@@ -107,9 +130,50 @@ def output_map(network: "PreTrainedModel") -> OutputMap:
         It is none of the things known here.
     """
     found = _output_maps.get(network)
-    if found is None:
-        found = _output_maps[network] = _find_output_map(network)
+    return learn(network, look(network, torch.tensor([_PROBE_IDS]))) if found is None else found
+
+
+def learn(network: "PreTrainedModel", seen: Look) -> OutputMap:
+    """`output_map` from a forward that has been made already."""
+    lost = seen.became < LOWEST_LOGIT / 10
+    settings = network.config.get_text_config().to_dict()
+    scale, cap = _fitted(settings, seen.ramp[~lost], seen.became[~lost])
+    masked = lost.nonzero().flatten() if lost.any() else None
+    found = _output_maps[network] = OutputMap(_input_scale(settings, seen), scale, cap, masked)
     return found
+
+
+@torch.inference_mode(mode=False)  # what is found is kept, and is to be of use in training too
+@torch.no_grad()
+def look(network: "PreTrainedModel", token_ids: torch.Tensor) -> Look:
+    """See what a network does with (r, n) token ids and around its head.
+
+    Raises
+    ------
+    UnsupportedModelError
+        Its head does not make logits for all tokens.
+    """
+    layer, size = head(network), vocab_size(network)
+    token_ids = token_ids.to(network.device)
+    ramp = torch.linspace(-_RAMP, _RAMP, size, device=network.device)
+    taken: list[torch.Tensor] = []
+
+    def replaced(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        taken.append(inputs[0].detach())
+        output = output.clone()
+        output[-1] = ramp.to(output.dtype)
+        return output
+
+    hook = layer.register_forward_hook(replaced)
+    try:
+        logits = network(input_ids=torch.cat([token_ids, token_ids[-1:]]), use_cache=False).logits.float()
+    finally:
+        hook.remove()
+    hidden = body(network)(input_ids=token_ids, use_cache=False).last_hidden_state
+    if not taken or logits.shape != (len(token_ids) + 1, token_ids.shape[1], size):
+        raise _unknown_head()
+    given = taken[0].reshape(-1, taken[0].shape[-1])[-1]
+    return Look(logits[:-1], hidden, given, ramp.to(given.dtype).float(), logits[-1, -1])
 
 
 def _in_float32(layer: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
@@ -134,36 +198,8 @@ def _in_float32(layer: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
     return logits.view(*hidden.shape[:-1], len(weight))
 
 
-@torch.inference_mode(mode=False)  # what is found is kept, and is to be of use in training too
-@torch.no_grad()
-def _find_output_map(network: "PreTrainedModel") -> OutputMap:
-    """Put a ramp in the place of the head's output and see what becomes of it."""
-    layer, size = head(network), vocab_size(network)
-    ids = torch.tensor(_PROBE_IDS, device=network.device) % size
-    hidden = body(network)(input_ids=ids, use_cache=False).last_hidden_state
-    taken: list[torch.Tensor] = []
-
-    def ramp(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
-        taken.append(inputs[0].detach())
-        return torch.linspace(-_RAMP, _RAMP, size, device=output.device).to(output.dtype).expand_as(output)
-
-    hook = layer.register_forward_hook(ramp)
-    try:
-        became: torch.Tensor = network(input_ids=ids, use_cache=False).logits[0, -1].float()
-    finally:
-        hook.remove()
-    if not taken or became.shape != (size,):
-        raise _unknown_head()
-    given = torch.linspace(-_RAMP, _RAMP, size, device=became.device).to(taken[0].dtype).float()
-    lost = became < LOWEST_LOGIT / 10
-    scale, cap = _fitted(network.config.get_text_config(), given[~lost], became[~lost])
-    masked = lost.nonzero().flatten() if lost.any() else None
-    return OutputMap(_input_scale(network, hidden[0, -1], taken[0]), scale, cap, masked)
-
-
-def _fitted(config: "PreTrainedConfig", given: torch.Tensor, became: torch.Tensor) -> tuple[float, float | None]:
+def _fitted(settings: Mapping[str, Any], given: torch.Tensor, became: torch.Tensor) -> tuple[float, float | None]:
     """Scale and soft cap that make `became` of `given`, out of the numbers that the configuration names."""
-    settings = config.to_dict()
     caps = [None, *(float(v) for name, v in settings.items() if "cap" in name and _is_positive(v))]
     errors = {}
     for scale in _factors(settings):
@@ -185,14 +221,13 @@ def _factors(settings: Mapping[str, Any]) -> list[float]:
 _SCALE = re.compile(r"logit|head|mup|multiplier")
 
 
-def _input_scale(network: "PreTrainedModel", hidden: torch.Tensor, taken: torch.Tensor) -> float:
-    """Factor between the last hidden state (width,) and what the head was given, out of the configuration's numbers."""
-    given = taken.reshape(-1, taken.shape[-1])[-1].float()
-    settings = network.config.get_text_config().to_dict()
+def _input_scale(settings: Mapping[str, Any], seen: Look) -> float:
+    """Factor between the last hidden state and what the head was given, out of the configuration's numbers."""
+    given, hidden = seen.taken.float(), seen.hidden[-1, -1].float()
     if given.shape != hidden.shape:
         raise _unknown_head()
-    factors, spread = _factors(settings), max(float(given.abs().max()), 1e-12)
-    errors = {factor: (hidden.float() * factor - given).abs().max().item() / spread for factor in factors}
+    spread = max(float(given.abs().max()), 1e-12)
+    errors = {factor: (hidden * factor - given).abs().max().item() / spread for factor in _factors(settings)}
     best = min(errors, key=errors.__getitem__)
     if not errors[best] < 2e-2:
         raise _unknown_head()
