@@ -1,10 +1,11 @@
 """Beside every page: which model, at which precision, and what the machine holds."""
 
+from functools import partial
 from html import escape
 
 import streamlit as st
 
-from engine import hardware, registry, sources
+from engine import checkpoint, hardware, registry, sources
 from engine.errors import EngineError
 from engine.model import PRECISIONS
 from ui import address, cache
@@ -30,10 +31,11 @@ def pick_model(name_key: str, precision_key: str, label: str, default: ModelChoi
     precision = st.selectbox(
         "Precision" if label == "Model" else f"{label}, precision",
         precisions,
-        format_func=_precision_option,
+        format_func=partial(_precision_option, name),
         key=precision_key,
         persist_state="session",
-        help="Automatic takes what this machine computes best. int8 and nf4 are quantised by bitsandbytes: less "
+        help="Automatic takes what is fastest on this machine, or what the model was stored in. bfloat16 rounds: "
+        "log-probabilities move by a few hundredths of a nat. int8 and nf4 are quantised by bitsandbytes: less "
         "memory, at some cost in fidelity.",
     )
     address.note(name_key, default.name)
@@ -104,8 +106,11 @@ def _option(name: str) -> str:
     return spec.title if here else f"{spec.title} (not here)"
 
 
-def _precision_option(precision: str) -> str:
-    return f"Automatic ({hardware.choose().precision})" if precision == AUTOMATIC else precision
+def _precision_option(name: str, precision: str) -> str:
+    if precision != AUTOMATIC:
+        return precision
+    spec = registry.resolve(name)
+    return f"Automatic ({checkpoint.choose(spec, sources.availability(spec).path, AUTOMATIC, 'auto').precision})"
 
 
 def _is_hub_id(name: str) -> bool:
