@@ -46,11 +46,11 @@ def packs(model: ScoringModel, length: int) -> bool:
 
 
 def _probe_items(token_ids: torch.Tensor) -> list[layout.EncodedItem]:
-    """Two items of unlike lengths out of random ids: context and first ending are all of them, and half of them."""
+    """Two items of unlike lengths out of random ids: three endings and one, so that few rows are read apart."""
     ids = token_ids.numpy()
     ends = tuple(np.roll(ids, 5 * number)[:size] for number, size in enumerate(_PROBED_ENDINGS, start=1))
     long, short = (max(1, size + 1 - max(_PROBED_ENDINGS)) for size in (len(ids), len(ids) // 2))
-    return [layout.EncodedItem(ids[:long], ends), layout.EncodedItem(ids[-short:], ends[::-1])]
+    return [layout.EncodedItem(ids[:long], ends[:-1]), layout.EncodedItem(ids[-short:], ends[-1:])]
 
 
 def pads(model: ScoringModel, length: int) -> bool:
