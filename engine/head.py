@@ -22,7 +22,7 @@ _BLOCK = 64
 _FLOOR = LOWEST_LOGIT
 # Bytes for one chunk's logits in float32 and for one workspace buffer. A processor's matrix product wants some
 # hundred rows, while the passes after it are fastest on rows that stay in its cache; a GPU wants large chunks for both.
-_CPU_HEAD_BYTES, _CPU_ROW_BYTES = 72 << 20, 4 << 20
+_CPU_HEAD_BYTES, _CPU_ROW_BYTES = 48 << 20, 4 << 20
 _GPU_BYTES = 256 << 20
 _LEAST_HEAD_ROWS = 64
 
