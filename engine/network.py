@@ -133,6 +133,7 @@ def output_map(network: "PreTrainedModel") -> OutputMap:
     return learn(network, look(network, torch.tensor([_PROBE_IDS]))) if found is None else found
 
 
+@torch.inference_mode(mode=False)  # what is found is kept, and is to be of use in training too
 def learn(network: "PreTrainedModel", seen: Look) -> OutputMap:
     """`output_map` from a forward that has been made already."""
     lost = seen.became < LOWEST_LOGIT / 10
@@ -143,7 +144,7 @@ def learn(network: "PreTrainedModel", seen: Look) -> OutputMap:
     return found
 
 
-@torch.inference_mode(mode=False)  # what is found is kept, and is to be of use in training too
+@torch.inference_mode(mode=False)
 @torch.no_grad()
 def look(network: "PreTrainedModel", token_ids: torch.Tensor) -> Look:
     """See what a network does with (r, n) token ids and around its head.
