@@ -133,8 +133,7 @@ class TextScores:
         np.add.at(edges, self.spans[self.predicted, 0], 1)
         np.add.at(edges, self.spans[self.predicted, 1], -1)
         covered = np.cumsum(edges)[:-1] > 0
-        codes = np.frombuffer(self.text.encode("utf-32-le"), dtype=np.uint32)[covered]
-        n_bytes = int((1 + (codes > 0x7F) + (codes > 0x7FF) + (codes > 0xFFFF)).sum())
+        n_bytes = int(octets(self.text)[covered].sum())
         total_bits = -float(self.log_probs[self.predicted].sum()) / _LN_2
         return total_bits / n_bytes if n_bytes else float("nan")
 
@@ -315,6 +314,19 @@ class ModelComparison:
         if self.same_top1 is not None:
             columns["same_top1"] = self.same_top1
         return export.csv_text(columns)
+
+
+def octets(text: str) -> IntArray:
+    """UTF-8 bytes (len(text),) of each character.
+
+    Examples
+    --------
+    >>> octets("aé🙂").tolist()
+    [1, 2, 4]
+    """
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    found: IntArray = (1 + (codes > 0x7F) + (codes > 0x7FF) + (codes > 0xFFFF)).astype(np.int64)
+    return found
 
 
 def basis_of_kl(common_tokens: int, outside: Iterable[float]) -> str:

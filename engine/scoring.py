@@ -167,17 +167,24 @@ def prepare(
     if encoding is None:
         encoding = first.tokenizer.encode(text, special_tokens=settings.special_tokens)
     openings = [_opening_of(model, encoding, settings) for model in models]
-    plan = windows.plan(
-        min(model.context_length for model in models),
-        settings.window,
-        settings.stride,
-        opening=max(map(len, openings)),
-        predicts_first=all(openings),
-    )
+    plan = window_plan(models, openings, settings.window, settings.stride)
     for model in models:
         _check_fit(model, encoding, settings.top_k)
     parts = windows.rolling_windows(len(encoding), plan)
     return [Reading(encoding, settings, ids, plan, parts) for ids in openings]
+
+
+def window_plan(
+    models: Sequence[ScoringModel], openings: Sequence[tuple[int, ...]], window: int | None, stride: int | None
+) -> windows.WindowPlan:
+    """Windows that all models can read, with room for the longest of their openings."""
+    return windows.plan(
+        min(model.context_length for model in models),
+        window,
+        stride,
+        opening=max(map(len, openings)),
+        predicts_first=all(openings),
+    )
 
 
 def _opening_of(model: ScoringModel, encoding: Encoding, settings: ReadingSettings) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from engine import comparing, errors, opening, vocabularies, windows
+from engine import comparing, errors, opening, scoring, vocabularies, windows
 from engine.corpus import comparison_record
 from engine.corpus.divergence_result import CorpusDivergence, Rows
 from engine.corpus.keeping import Content, Keeper, NotKept, as_part, kept_steps
@@ -128,15 +128,10 @@ def _window_plan(
     base: ScoringModel, candidate: ScoringModel, window: int | None, stride: int | None, bos: Bos
 ) -> windows.WindowPlan:
     """Windows with room for the longer opening of the two models."""
-    context_length = min(base.context_length, candidate.context_length)
-    openings = [opening.opening_ids(model, bos) for model in (base, candidate)]
-    return windows.plan(
-        context_length,
-        window or min(context_length, DEFAULT_WINDOW),
-        stride,
-        opening=max(map(len, openings)),
-        predicts_first=all(openings),
-    )
+    models = (base, candidate)
+    openings = [opening.opening_ids(model, bos) for model in models]
+    window = window or min(base.context_length, candidate.context_length, DEFAULT_WINDOW)
+    return scoring.window_plan(models, openings, window, stride)
 
 
 def pieces(
@@ -150,10 +145,11 @@ def pieces(
     A text in which a tokenizer finds no token, such as white space alone, has no piece.
     """
     for index, text in enumerate(texts):
-        cut = [model.tokenizer.encode(text, special_tokens=special_tokens) for model in models]
+        tokenizers = {model.tokenizer.vocabulary_id: model.tokenizer for model in reversed(models)}  # one, or two
+        cut = [tokenizer.encode(text, special_tokens=special_tokens) for tokenizer in tokenizers.values()]
         if not all(map(len, cut)):
             continue
-        encoding = cut[0]
+        encoding = cut[-1]
         if vocabularies.shared(*models, text, special_tokens=special_tokens) is None:
             yield Piece(index, 0, text, 0, None)
             continue

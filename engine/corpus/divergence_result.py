@@ -12,7 +12,7 @@ from engine.corpus import comparison_record, statistics
 from engine.corpus.reading import repeated_note
 from engine.corpus.statistics import DivergenceStatistics, Estimate, Floats, Ints
 from engine.corpus.store import Batch
-from engine.results import ModelComparison, TextScores, basis_of_kl
+from engine.results import ModelComparison, TextScores, basis_of_kl, octets
 
 _LN_2 = float(np.log(2.0))
 
@@ -152,8 +152,7 @@ def first_covered_bytes(text: str, spans: Ints, covered: int = 0) -> tuple[Ints,
     """
     if not len(spans):
         return np.zeros(0, dtype=np.int64), covered
-    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-    before = np.concatenate([[0], np.cumsum(1 + (codes > 0x7F) + (codes > 0x7FF) + (codes > 0xFFFF))]).astype(np.int64)
+    before = np.concatenate([[0], np.cumsum(octets(text))]).astype(np.int64)
     reached = np.maximum.accumulate(np.concatenate([[covered], spans[:, 1]]))
     starts = np.minimum(np.maximum(spans[:, 0], reached[:-1]), reached[1:])
     return before[reached[1:]] - before[starts], int(reached[-1])
