@@ -1,7 +1,4 @@
-"""Imports follow the arrows: app.py -> ui; pages -> ui, engine; ui -> engine; ui/figures -> results and colours.
-
-Tools stand beside all of it: they use the engine, and nothing uses them.
-"""
+"""Imports follow the arrows: app.py -> ui; pages -> ui, engine; ui -> engine; ui/figures -> results and colours."""
 
 import ast
 from collections.abc import Iterator
@@ -10,14 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = ("app", "engine", "pages", "tools", "ui")
+OURS = ("app", "engine", "pages", "ui")
 
 # For each part: which of our own modules it may import, and which libraries it may not.
 RULES = {
     "app.py": (("ui",), ("torch", "transformers", "plotly")),
     "engine": (("engine",), ("streamlit", "plotly")),
     "pages": (("ui", "engine"), ("torch", "transformers", "plotly")),
-    "tools": (("tools", "engine"), ("streamlit", "plotly")),
     "ui": (("ui", "engine"), ()),
     "ui/figures": (("ui.figures", "ui.palette", "engine"), ("streamlit", "torch", "transformers")),
 }
