@@ -7,7 +7,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # Scripts that browser tests serve: importing one would draw it.
-collect_ignore = ["tests/e2e/strip_app.py", "tests/e2e/information_app.py"]
+collect_ignore = ["tests/e2e/strip_app.py", "tests/e2e/lab_app.py"]
 
 
 class TogetherScheduling(LoadScopeScheduling):

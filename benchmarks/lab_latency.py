@@ -98,7 +98,7 @@ def main() -> int:
     moves = parser.parse_args().moves
     machine = common.machine()
     log = Path(tempfile.mkdtemp()) / "server.log"
-    with running_server("tests/e2e/information_app.py", {}, log) as url, sync_playwright() as playwright:
+    with running_server("tests/e2e/lab_app.py", {}, log) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(60_000)

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from benchmarks import common
-from engine.corpus import mauve, mauve_clusters
-from engine.corpus.mauve import Clustering, MauveResult
+from engine.evaluation.mauve import clusters, score
+from engine.evaluation.mauve.score import Clustering, MauveResult
 
 LEAST_COVERAGE = 0.9
 SIZES = (200, 500)
@@ -46,11 +46,11 @@ def sampler(shift: float, texts: int, seed: int) -> Callable[[], Pair]:
 
 def plain_score(p: np.ndarray, q: np.ndarray) -> float:
     """The mean over the default seeds, without errors."""
-    rows, buckets = mauve_clusters.reduced(p, q), mauve_clusters.buckets_for(len(p), len(q))
+    rows, buckets = clusters.reduced(p, q), clusters.buckets_for(len(p), len(q))
     scores = []
-    for seed in mauve.DEFAULT_SEEDS:
-        counts = mauve_clusters.cluster_counts(mauve_clusters.kmeans_labels(rows, buckets, seed), len(q), buckets)
-        scores.append(mauve.histogram_score(counts[0] / len(p), counts[1] / len(q))[0])
+    for seed in score.DEFAULT_SEEDS:
+        counts = clusters.cluster_counts(clusters.kmeans_labels(rows, buckets, seed), len(q), buckets)
+        scores.append(score.histogram_score(counts[0] / len(p), counts[1] / len(q))[0])
     return float(np.mean(scores))
 
 
@@ -62,14 +62,14 @@ def bootstrap_error(clustering: Clustering) -> float:
         (clustering.q_histogram, len(clustering.q_labels)),
     )
     p_draws, q_draws = (generator.multinomial(texts, shares, size=DRAWS) / texts for shares, texts in sides)
-    return float(np.std([mauve.histogram_score(a, b)[0] for a, b in zip(p_draws, q_draws, strict=True)], ddof=1))
+    return float(np.std([score.histogram_score(a, b)[0] for a, b in zip(p_draws, q_draws, strict=True)], ddof=1))
 
 
 def measure(law: str, texts: int, repeats: int, fresh: int) -> dict[str, Any]:
     draw = sampler(SHIFTS[law], texts, 1)
     scores = np.array([plain_score(*draw()) for _ in range(fresh)])
     again = sampler(SHIFTS[law], texts, 2)
-    results = [mauve.mauve_score(*again()) for _ in range(repeats)]
+    results = [score.mauve_score(*again()) for _ in range(repeats)]
     covered = [low <= scores.mean() <= high for low, high in (result.interval for result in results)]
     found = {
         "laws": law,

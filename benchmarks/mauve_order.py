@@ -22,14 +22,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from benchmarks import common
-from engine import paths, registry, steps
-from engine.corpus import generation, mauve
-from engine.corpus.features import text_features_steps
-from engine.corpus.generation import Sampling
-from engine.corpus.keeping import RunKeeper
-from engine.corpus.store import RunStore
-from engine.loading import load_model
-from engine.model import LoadedModel
+from engine import paths, steps
+from engine.evaluation.mauve import generation, score
+from engine.evaluation.mauve.features import text_features_steps
+from engine.evaluation.mauve.generation import Sampling
+from engine.evaluation.runs.batches import RunKeeper
+from engine.evaluation.runs.store import RunStore
+from engine.models import registry
+from engine.models.loaded import LoadedModel
+from engine.models.loading import load_model
 from engine.steps import Progress
 
 DATA = common.ROOT.parent / "shared" / "data" / "wikitext2_test.txt.bz2"
@@ -79,7 +80,7 @@ def say(progress: Progress) -> None:
 
 
 def scored(name: str, p: np.ndarray, q: np.ndarray) -> dict[str, Any]:
-    result = mauve.mauve_score(p, q)
+    result = score.mauve_score(p, q)
     found = {
         "texts": [result.texts_p, result.texts_q],
         "score": round(result.score.value, 4),
@@ -100,7 +101,7 @@ def main() -> None:
         sys.exit(f"{DATA} is not here; this benchmark needs it.")
     model = load_model(registry.DEFAULT_MODEL)
     pairs = paragraphs(model, 2 * chosen.items, chosen.new_tokens)
-    if len(pairs) < 2 * mauve.LEAST_TEXTS:
+    if len(pairs) < 2 * score.LEAST_TEXTS:
         sys.exit(f"Only {len(pairs)} texts of that length; ask for fewer new tokens.")
     half = len(pairs) // 2
     store = RunStore(paths.cache_dir() / "benchmarks" / "mauve.sqlite")

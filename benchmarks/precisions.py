@@ -23,9 +23,11 @@ import psutil
 import torch
 
 from benchmarks import common
-from engine import comparing, registry, sources, steps
-from engine.loading import load_model
-from engine.model import PRECISIONS, LoadedModel
+from engine import sources, steps
+from engine.models import registry
+from engine.models.loaded import PRECISIONS, LoadedModel
+from engine.models.loading import load_model
+from engine.scoring import compare
 
 COLUMNS = {
     "load_seconds": "load (s)",
@@ -78,7 +80,7 @@ def against_float32(precision: str, exact: LoadedModel, arguments: argparse.Name
     ids = torch.from_numpy(exact.tokenizer.encode(text).token_ids.copy())[None]
     ways = {"exact": lambda: exact.hidden_states(ids), "rough": lambda: model.hidden_states(ids)}
     seconds = common.interleaved(ways, arguments.rounds, cpu_time=arguments.cpu_time)
-    comparison = comparing.compare_models(exact, model, text)
+    comparison = compare.compare_models(exact, model, text)
     kl, same = comparison.kl_ab, comparison.same_top1
     assert kl is not None
     assert same is not None

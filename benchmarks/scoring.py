@@ -20,9 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 
 from benchmarks import common
-from engine import registry, scoring, sources, steps
-from engine.loading import load_model
-from engine.model import LoadedModel
+from engine import sources, steps
+from engine.models import registry
+from engine.models.loaded import LoadedModel
+from engine.models.loading import load_model
+from engine.scoring import score
 
 TOKENS = 1_000
 TOP_K = 10
@@ -56,7 +58,7 @@ def ways(model: LoadedModel) -> dict[str, Callable[[], object]]:
     ids = torch.from_numpy(model.tokenizer.encode(text).token_ids.copy())
     return {
         "body": lambda: model.hidden_states(ids[None]),
-        "ours": lambda: scoring.score_text(model, text, top_k=TOP_K),
+        "ours": lambda: score.score_text(model, text, top_k=TOP_K),
         "plain": lambda: plain(model, ids),
     }
 

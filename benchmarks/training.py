@@ -23,8 +23,8 @@ import torch
 
 from benchmarks import common
 from engine import steps as engine_steps
-from engine.loading import load_model
-from engine.registry import DEFAULT_MODEL
+from engine.models.loading import load_model
+from engine.models.registry import DEFAULT_MODEL
 from engine.training import loop, presets, real_text, sampling, starting
 from engine.training.config import BiasConfig
 from engine.training.records import TrainingRun

@@ -22,10 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from benchmarks import common
-from engine import registry, scoring, steps
-from engine.corpus.statistics import mean, scaled_exp
-from engine.loading import load_model
-from engine.model import LoadedModel
+from engine import steps
+from engine.evaluation.statistics import mean, scaled_exp
+from engine.models import registry
+from engine.models.loaded import LoadedModel
+from engine.models.loading import load_model
+from engine.scoring import score
 from engine.steps import Progress
 
 DATA = common.ROOT.parent / "shared" / "data" / "wikitext2_test.txt.bz2"
@@ -34,7 +36,7 @@ WINDOW, STRIDE = 1024, 512
 
 def rolling(model: LoadedModel, text: str) -> np.ndarray:
     """(n - 1,) log-probabilities in rolling windows."""
-    result = steps.run(scoring.score_text_steps(model, text, top_k=0, window=WINDOW, stride=STRIDE), say)
+    result = steps.run(score.score_text_steps(model, text, top_k=0, window=WINDOW, stride=STRIDE), say)
     return result.log_probs[result.predicted]
 
 

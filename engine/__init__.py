@@ -7,36 +7,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.comparing import compare_models, compare_models_steps
-    from engine.corpus.divergence import corpus_divergence, corpus_divergence_steps
-    from engine.corpus.hellaswag import evaluate_hellaswag, evaluate_hellaswag_steps
-    from engine.corpus.mauve import mauve_score, mauve_score_steps
-    from engine.loading import load_model, load_model_steps
-    from engine.model import LoadedModel
-    from engine.pool import ModelPool
-    from engine.results import ModelComparison, TextScores
-    from engine.scoring import score_text, score_text_steps
+    from engine.evaluation.divergence.evaluate import corpus_divergence, corpus_divergence_steps
+    from engine.evaluation.hellaswag.evaluate import evaluate_hellaswag, evaluate_hellaswag_steps
+    from engine.evaluation.mauve.score import mauve_score, mauve_score_steps
+    from engine.models.loaded import LoadedModel
+    from engine.models.loading import load_model, load_model_steps
+    from engine.models.pool import ModelPool
+    from engine.scoring.compare import compare_models, compare_models_steps
+    from engine.scoring.results import ModelComparison, TextScores
+    from engine.scoring.score import score_text, score_text_steps
     from engine.training.config import BiasConfig
     from engine.training.loop import train_bias, train_bias_steps
 
 _HOMES = {
     "BiasConfig": "engine.training.config",
-    "LoadedModel": "engine.model",
-    "ModelComparison": "engine.results",
-    "ModelPool": "engine.pool",
-    "TextScores": "engine.results",
-    "compare_models": "engine.comparing",
-    "compare_models_steps": "engine.comparing",
-    "corpus_divergence": "engine.corpus.divergence",
-    "corpus_divergence_steps": "engine.corpus.divergence",
-    "evaluate_hellaswag": "engine.corpus.hellaswag",
-    "evaluate_hellaswag_steps": "engine.corpus.hellaswag",
-    "load_model": "engine.loading",
-    "load_model_steps": "engine.loading",
-    "mauve_score": "engine.corpus.mauve",
-    "mauve_score_steps": "engine.corpus.mauve",
-    "score_text": "engine.scoring",
-    "score_text_steps": "engine.scoring",
+    "LoadedModel": "engine.models.loaded",
+    "ModelComparison": "engine.scoring.results",
+    "ModelPool": "engine.models.pool",
+    "TextScores": "engine.scoring.results",
+    "compare_models": "engine.scoring.compare",
+    "compare_models_steps": "engine.scoring.compare",
+    "corpus_divergence": "engine.evaluation.divergence.evaluate",
+    "corpus_divergence_steps": "engine.evaluation.divergence.evaluate",
+    "evaluate_hellaswag": "engine.evaluation.hellaswag.evaluate",
+    "evaluate_hellaswag_steps": "engine.evaluation.hellaswag.evaluate",
+    "load_model": "engine.models.loading",
+    "load_model_steps": "engine.models.loading",
+    "mauve_score": "engine.evaluation.mauve.score",
+    "mauve_score_steps": "engine.evaluation.mauve.score",
+    "score_text": "engine.scoring.score",
+    "score_text_steps": "engine.scoring.score",
     "train_bias": "engine.training.loop",
     "train_bias_steps": "engine.training.loop",
 }

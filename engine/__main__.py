@@ -1,8 +1,8 @@
-"""`python -m engine`: see `engine.cli`."""
+"""`python -m engine`: see `engine.commands.main`."""
 
 import sys
 
-from engine.cli import main
+from engine.commands.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,6 +6,9 @@ from pathlib import Path
 import platformdirs
 
 APP_NAME = "logitscope"
+ROOT = Path(__file__).resolve().parents[1]
+"""The program's own folder."""
+ASSETS = ROOT / "assets"
 
 
 def cache_dir() -> Path:
@@ -19,7 +22,7 @@ def data_dir() -> Path:
 
 
 def models_dir() -> Path:
-    """Directory of converted and generated models, one folder a model."""
+    """Directory of converted and generated models, one folder per model."""
     return cache_dir() / "models"
 
 

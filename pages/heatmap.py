@@ -5,11 +5,12 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from engine import registry
-from engine import strip as strip_data
-from engine.results import TextScores
-from ui import cache, composer, copy_link, exports, layout, linking, messages, reading, sidebar, strip, tables
-from ui.cache import ModelChoice
+from engine.models import registry
+from engine.scoring.results import TextScores
+from engine.strip import payload as strip_data
+from ui import composer, engine_access, exports, layout, links, messages, model_picker, reading_options, strip, tables
+from ui import selection as linking
+from ui.engine_access import ModelChoice
 from ui.figures import series
 from ui.layout import Fact
 
@@ -23,22 +24,22 @@ def main() -> None:
         "Token heatmap",
         "See how well a language model predicts each token of a text, and what it expected instead.",
     )
-    choice = sidebar.model_choice()
-    settings: cache.Settings = {}
+    choice = model_picker.model_choice()
+    settings: engine_access.Settings = {}
     text = composer.text_choice("Score", lambda: settings.update(options()))
     if text is None:
         layout.empty_state("Nothing to score yet", "Type or paste a text above, or drop a file, and press Score.")
         return
     with messages.shown():
-        scores = cache.score_text(choice.name, choice.precision, text, **settings)
+        scores = engine_access.score_text(choice.name, choice.precision, text, **settings)
         summary(scores)
         linked_view(scores, choice)
         taking_away(scores, choice)
 
 
-def options() -> cache.Settings:
+def options() -> engine_access.Settings:
     with st.popover("Options", icon=":material/tune:", key="options"):
-        bos, special_tokens = reading.opening_token(), reading.special_tokens()
+        bos, special_tokens = reading_options.opening_token(), reading_options.special_tokens()
         window = st.number_input(
             "Window (tokens)",
             min_value=8,
@@ -79,10 +80,14 @@ def linked_view(scores: TextScores, choice: ModelChoice) -> None:
     about = (scores.model_key, scores.text, scores.bos, scores.special_tokens, scores.window)
     selection = linking.current(GROUP, about=about)
     events = strip.token_strip(
-        cache.strip_payload(scores), key="heatmap_strip", height=STRIP_HEIGHT, highlight=selection.tokens, announce=True
+        engine_access.strip_payload(scores),
+        key="heatmap_strip",
+        height=STRIP_HEIGHT,
+        highlight=selection.tokens,
+        announce=True,
     )
     if scores.opening_tokens:
-        st.caption(messages.plain(reading.opened(scores, registry.resolve(choice.name).title)))
+        st.caption(messages.plain(reading_options.opened(scores, registry.resolve(choice.name).title)))
     if events.selected != selection.clicked:
         linking.click(GROUP, events.selected)
     if not events.drawn:
@@ -124,8 +129,8 @@ def linked_view(scores: TextScores, choice: ModelChoice) -> None:
 def taking_away(scores: TextScores, choice: ModelChoice) -> None:
     with st.container(horizontal=True, key="taking_away"):
         exports.menu(exports.result_exports(scores, "heatmap", partial(strip_data.standalone_html, scores)))
-        copy_link.copy_link(
-            composer.link_parameters() | sidebar.link_parameters(choice) | reading.link_parameters(),
+        links.copy_link(
+            composer.link_parameters() | model_picker.link_parameters(choice) | reading_options.link_parameters(),
             keep=STRIP_PARAMETERS,
             note=composer.link_note(),
         )

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from engine import hardware, registry, sources
+from engine import sources
 from engine.errors import EngineError
-from engine.registry import ModelSpec
-from ui import cache, downloads, layout, machine, messages, sidebar, waiting
+from engine.models import hardware, registry
+from engine.sources.kinds import ModelSpec
+from ui import downloads, engine_access, layout, machine, messages, model_picker, progress
 from ui.layout import Fact
 
 POLL_S = 0.5
@@ -30,17 +31,19 @@ def this_machine() -> None:
             Fact("Device", device, "Where models run unless told otherwise."),
             Fact("Precision", choice.precision, "What 'Automatic' means on this machine."),
             Fact("CPU cores", str(has.cpu_cores), "Those this process may use."),
-            Fact("Memory", sidebar.gigabytes(has.memory_bytes), "Of the machine, as far as this process may use it."),
-            Fact("Free now", sidebar.gigabytes(has.memory_free_bytes), "At this moment."),
+            Fact(
+                "Memory", model_picker.gigabytes(has.memory_bytes), "Of the machine, as far as this process may use it."
+            ),
+            Fact("Free now", model_picker.gigabytes(has.memory_free_bytes), "At this moment."),
         ]
     )
     st.caption(messages.plain(choice.reason))
-    pool = cache.pool()
+    pool = engine_access.pool()
     shares = [(entry.model.title, entry.memory_bytes) for entry in pool.loaded()]
     st.html(machine.memory_bar(shares, pool.budget_bytes))
     for entry in pool.loaded():
         with st.container(horizontal=True, vertical_alignment="center", key=f"loaded_{entry.model.key}"):
-            st.text(f"{entry.model.title}: {sidebar.gigabytes(entry.memory_bytes)}", width="stretch")
+            st.text(f"{entry.model.title}: {model_picker.gigabytes(entry.memory_bytes)}", width="stretch")
             st.button(
                 "Unload",
                 icon=":material/eject:",
@@ -64,7 +67,7 @@ def hub() -> None:
 
 
 def models() -> None:
-    for name in sidebar.known_names():
+    for name in model_picker.known_names():
         with messages.shown(), st.container(border=True, key=f"model_{name}"):
             one_model(registry.resolve(name))
     if st.session_state.get("had_downloads") and not downloads.running():
@@ -76,7 +79,7 @@ def models() -> None:
 def one_model(spec: ModelSpec) -> None:
     failed = downloads.outcome(spec.name)
     there = sources.availability(spec)
-    loaded = [entry.model.precision for entry in cache.pool().loaded() if entry.model.spec.name == spec.name]
+    loaded = [entry.model.precision for entry in engine_access.pool().loaded() if entry.model.spec.name == spec.name]
     about, action = st.columns([4, 1], vertical_alignment="center")
     about.html(machine.model_card(spec, there, loaded))
     if spec.name in downloads.running():
@@ -90,7 +93,7 @@ def one_model(spec: ModelSpec) -> None:
 
 def in_progress(spec: ModelSpec) -> None:
     ticket = downloads.tickets()[spec.name]
-    text, share = waiting.describe(ticket.position, ticket.progress)
+    text, share = progress.describe(ticket.position, ticket.progress)
     bar, stop = st.columns([4, 1], vertical_alignment="center")
     with bar:
         st.text(text)
@@ -120,7 +123,7 @@ def add() -> None:
         pressed = st.form_submit_button("Add", type="primary", icon=":material/add:")
     if pressed:
         try:
-            sidebar.add_model(name)
+            model_picker.add_model(name)
         except EngineError as error:
             messages.show(error)
         else:

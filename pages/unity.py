@@ -5,12 +5,25 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from engine import registry
-from engine import strip as strip_data
-from engine.corpus import statistics
-from engine.results import ModelComparison
-from ui import cache, composer, copy_link, exports, layout, linking, messages, reading, sidebar, spans, strip, tables
-from ui.cache import ModelChoice
+from engine.evaluation import statistics
+from engine.models import registry
+from engine.scoring.results import ModelComparison
+from engine.strip import payload as strip_data
+from ui import (
+    composer,
+    engine_access,
+    exports,
+    layout,
+    links,
+    messages,
+    model_picker,
+    reading_options,
+    spans,
+    strip,
+    tables,
+)
+from ui import selection as linking
+from ui.engine_access import ModelChoice
 from ui.figures import unity
 from ui.layout import Fact
 
@@ -27,13 +40,13 @@ def main() -> None:
         "Set two models side by side, token by token: where they agree, where they part, and by how much.",
     )
     a, b = model_pair()
-    settings: cache.Settings = {}
+    settings: engine_access.Settings = {}
     text = composer.text_choice("Compare", lambda: settings.update(options()))
     if text is None:
         layout.empty_state("Nothing to compare yet", "Type or paste a text above, or drop a file, and press Compare.")
         return
     with messages.shown():
-        comparison = cache.compare_models(a, b, text, **settings)
+        comparison = engine_access.compare_models(a, b, text, **settings)
         summary(comparison)
         linked_view(comparison, a, b)
         taking_away(comparison, a, b)
@@ -42,10 +55,10 @@ def main() -> None:
 def model_pair() -> tuple[ModelChoice, ModelChoice]:
     with st.container(horizontal=True, vertical_alignment="bottom", key="model_pair"):
         with st.container(key="side_a", horizontal=True):
-            a = sidebar.pick_model(*KEYS[0], "Model A", cache.PAIR[0])
+            a = model_picker.pick_model(*KEYS[0], "Model A", engine_access.PAIR[0])
         st.button("Swap", icon=":material/swap_horiz:", on_click=swap, key="swap", help="Exchange A and B")
         with st.container(key="side_b", horizontal=True):
-            b = sidebar.pick_model(*KEYS[1], "Model B", cache.PAIR[1])
+            b = model_picker.pick_model(*KEYS[1], "Model B", engine_access.PAIR[1])
     return a, b
 
 
@@ -55,12 +68,12 @@ def swap() -> None:
         state[key_a], state[key_b] = state[key_b], state[key_a]
 
 
-def options() -> cache.PairSettings:
+def options() -> engine_access.PairSettings:
     with st.popover("Options", icon=":material/tune:", key="options"):
         return {
-            "bos": reading.opening_token(),
-            "special_tokens": reading.special_tokens(),
-            "common_tokens": reading.common_tokens(),
+            "bos": reading_options.opening_token(),
+            "special_tokens": reading_options.special_tokens(),
+            "common_tokens": reading_options.common_tokens(),
         }
 
 
@@ -127,14 +140,14 @@ def linked_view(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> 
             "Difference", "Log-probability under B minus under A. Click a token for what each would have said."
         )
         events = strip.token_strip(
-            cache.comparison_payload(comparison, "difference"),
+            engine_access.comparison_payload(comparison, "difference"),
             key="unity_difference",
             height=300,
             highlight=selection.tokens,
             url_prefix="d_",
             link=GROUP,
         )
-        opened = reading.both_opened(comparison, *(registry.resolve(model.name).title for model in (a, b)))
+        opened = reading_options.both_opened(comparison, *(registry.resolve(model.name).title for model in (a, b)))
         if opened:
             st.caption(messages.plain(opened))
         if events.selected != selection.clicked:
@@ -153,7 +166,7 @@ def linked_view(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> 
         with column:
             layout.section(f"Model {side.upper()}", getattr(comparison, side).model_title)
             strip.token_strip(
-                cache.comparison_payload(comparison, side),
+                engine_access.comparison_payload(comparison, side),
                 key=f"unity_{side}",
                 height=260,
                 highlight=spans.tokens_in(getattr(comparison, f"ranges_{side}"), selection.tokens),
@@ -179,8 +192,8 @@ def taking_away(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> 
     with st.container(horizontal=True, key="taking_away"):
         exports.menu(exports.result_exports(comparison, "comparison", partial(strip_data.standalone_html, comparison)))
         models = {"a": a.name, "a_precision": a.precision, "b": b.name, "b_precision": b.precision}
-        params = composer.link_parameters() | models | reading.link_parameters()
-        copy_link.copy_link(params, keep=STRIP_PARAMETERS, note=composer.link_note())
+        params = composer.link_parameters() | models | reading_options.link_parameters()
+        links.copy_link(params, keep=STRIP_PARAMETERS, note=composer.link_note())
 
 
 def number(value: float) -> str:

@@ -3,11 +3,11 @@
 import hypothesis
 import pytest
 
-from engine import registry, sources, steps
-from engine.loading import load_model
-from engine.model import LoadedModel
-from engine.registry import ModelSpec
-from engine.sources.kinds import Scratch
+from engine import sources, steps
+from engine.models import registry
+from engine.models.loaded import LoadedModel
+from engine.models.loading import load_model
+from engine.sources.kinds import ModelSpec, Scratch
 
 # No deadline an example: on a busy machine it fails tests that say nothing about time. pytest-timeout bounds the whole.
 hypothesis.settings.register_profile("logitscope", deadline=None)

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from engine.results import ModelComparison, TextScores
+from engine.scoring.results import ModelComparison, TextScores
 
 ENGLISH = (
     "The goal of a correlation analysis is to measure how strongly two variables move together. A coefficient near one "

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from engine import texts
 from engine.errors import TextError
-from ui import address, cache, examples, messages, waiting
+from engine.text import texts
+from ui import address, engine_access, examples, messages, progress
 
 OWN = "own"
 _UPLOAD_MB = 2
@@ -83,7 +83,7 @@ def _own_text(action: str) -> str | None:
 
 
 def _commit() -> None:
-    waiting.forget_stopped()
+    progress.forget_stopped()
     st.session_state[_REFUSED] = None
     st.session_state[_COMMITTED] = st.session_state[_DRAFT]
 
@@ -95,7 +95,7 @@ def _take_file() -> None:
         return
     try:
         text = texts.decode_upload(file.getvalue())
-        cache.refuse_long(text)
+        engine_access.refuse_long(text)
     except TextError as error:
         st.session_state[_REFUSED] = error
     else:

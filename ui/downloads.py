@@ -6,9 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from engine import registry, sources
+from engine import sources
 from engine.errors import Cancelled, EngineError
-from engine.worker import Ticket, Worker
+from engine.jobs.worker import Ticket, Worker
+from engine.models import registry
 
 
 @st.cache_resource(show_spinner=False)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "examples"
+from engine import paths
+
+_FOLDER = paths.ASSETS / "examples"
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 
+from engine import paths
 from ui.palette import Theme, palette
 
-_STYLE = Path(__file__).resolve().parent.parent / "assets" / "app.css"
+_STYLE = paths.ASSETS / "app.css"
 
 
 @dataclass(frozen=True)

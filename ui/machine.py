@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from html import escape
 
-from engine import registry, sources
-from engine.registry import ModelSpec
+from engine import sources
+from engine.models import registry
 from engine.sources.availability import Availability
-from engine.sources.kinds import Hub, Wheels
-from ui.sidebar import gigabytes
+from engine.sources.kinds import Hub, ModelSpec, Wheels
+from ui.model_picker import gigabytes
 
 _STATES = {
     "here": "On this machine",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from engine import errors
-from ui import navigation, waiting
+from ui import navigation, progress
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:=^&\"'/@])")
 
@@ -30,7 +30,7 @@ def show(error: errors.EngineError) -> None:
     text = plain(str(error))
     if isinstance(error, errors.Cancelled):
         st.info(text, icon=":material/stop_circle:")
-        st.button("Start again", icon=":material/replay:", on_click=waiting.forget_stopped, key="start_again")
+        st.button("Start again", icon=":material/replay:", on_click=progress.forget_stopped, key="start_again")
     elif isinstance(error, errors.InputError):
         st.warning(text, icon=":material/edit_note:")
     else:

@@ -1,28 +1,28 @@
 """The pages of the app: one line each, in the order of the sidebar."""
 
-from pathlib import Path
-
 import streamlit as st
 from streamlit.navigation.page import Page
 
-_FOLDER = Path(__file__).resolve().parent.parent / "pages"
+from engine import paths
 
-# file name, title, icon. The first page is the one at "/".
+_FOLDER = paths.ROOT / "pages"
+
+# file, address, title, icon. The first page is the one at "/".
 _PAGES = (
-    ("heatmap", "Heatmap", ":material/gradient:"),
-    ("unity", "Two models", ":material/compare_arrows:"),
-    ("divergence", "Good enough?", ":material/balance:"),
-    ("bias_training", "Train a bias", ":material/model_training:"),
-    ("information", "Information lab", ":material/functions:"),
-    ("models", "Models", ":material/memory:"),
+    ("heatmap", "heatmap", "Heatmap", ":material/gradient:"),
+    ("unity", "unity", "Two models", ":material/compare_arrows:"),
+    ("evaluation", "divergence", "Good enough?", ":material/balance:"),
+    ("training", "bias_training", "Train a bias", ":material/model_training:"),
+    ("lab", "information", "Information lab", ":material/functions:"),
+    ("models", "models", "Models", ":material/memory:"),
 )
 
 
 def pages() -> list[Page]:
     """Every page, in order."""
     return [
-        st.Page(_FOLDER / f"{name}.py", title=title, icon=icon, url_path=name, default=name == _PAGES[0][0])
-        for name, title, icon in _PAGES
+        st.Page(_FOLDER / f"{file}.py", title=title, icon=icon, url_path=address, default=file == _PAGES[0][0])
+        for file, address, title, icon in _PAGES
     ]
 
 

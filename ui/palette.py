@@ -7,11 +7,12 @@ themes darker means better predicted on `sequential`; on `surprise` the high end
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
+from engine import paths
+
 Theme = Literal["light", "dark"]
-PALETTE_FILE = Path(__file__).parents[1] / "assets" / "palette.json"
+PALETTE_FILE = paths.ASSETS / "palette.json"
 
 
 @dataclass(frozen=True)

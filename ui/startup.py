@@ -18,11 +18,11 @@ import psutil
 import streamlit as st
 import torch
 
-from engine import hardware, registry
 from engine.errors import EngineError
-from ui import cache, examples
-from ui.cache import ModelChoice
-from ui.divergence import held
+from engine.models import hardware, registry
+from ui import engine_access, examples
+from ui.engine_access import ModelChoice
+from ui.evaluation import runs
 
 _log = logging.getLogger("logitscope")
 
@@ -56,22 +56,22 @@ def prepare() -> None:
     start = time.perf_counter()
     _log.info("Loading %s and scoring the first example ...", registry.resolve(registry.DEFAULT_MODEL).title)
     texts = [example.text for example in examples.examples()]
-    if _done(cache.PAIR[:1], texts[0]):
+    if _done(engine_access.PAIR[:1], texts[0]):
         _log.info("Ready after %.1f s. The other examples follow in the background.", time.perf_counter() - start)
         threading.Thread(target=_prepare_rest, args=(texts,), name="prepare", daemon=True).start()
 
 
 def _prepare_rest(texts: list[str]) -> None:
-    wanted = [(cache.PAIR, texts[0]), *((cache.PAIR[:1], text) for text in texts[1:])]
+    wanted = [(engine_access.PAIR, texts[0]), *((engine_access.PAIR[:1], text) for text in texts[1:])]
     if all(_done(choices, text) for choices, text in wanted):
         _log.info("All examples are scored.")
-        held.prepare()
+        runs.prepare()
 
 
 def _done(choices: tuple[ModelChoice, ...], text: str) -> bool:
     """Compute ahead and say whether it worked: one at a time, so that a visitor never waits for more than one."""
     try:
-        ticket = cache.ahead_of_time(choices, text)
+        ticket = engine_access.ahead_of_time(choices, text)
         ticket.wait(None)
         ticket.result()
     except EngineError as error:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from engine import strip
+from engine.strip import payload as strip
 
 _mount = st.components.v2.component("logitscope.token_strip", css=strip.style(), js=strip.script())
 # The same script, so that both share one module in the browser.
@@ -54,7 +54,7 @@ def token_strip(
     Parameters
     ----------
     payload
-        From `engine.strip.payload` or `comparison_payload`.
+        From `engine.strip.payload.payload` or `comparison_payload`.
     key
         Name of the strip on its page.
     height

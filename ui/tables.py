@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from engine.results import ModelComparison, TextScores
+from engine.scoring.results import ModelComparison, TextScores
 
 Table = tuple[pd.DataFrame, dict[str, Any]]
 """A frame whose index is the token or piece, and the columns' settings."""

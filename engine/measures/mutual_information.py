@@ -103,7 +103,7 @@ def shuffled_mutual_information(
     """The histogram estimate after y is shuffled, which leaves no relation: what the bias alone gives.
 
     For samples that are independent of each other. Series that resemble their own past lose that too, and their bias is
-    larger; shift them instead, as `engine.information.neurons` does.
+    larger; shift them instead, as `engine.lab.neurons` does.
 
     Returns the mean over `shuffles` in nats, with the standard deviation of a single shuffle as its error.
     """

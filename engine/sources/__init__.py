@@ -9,7 +9,7 @@ from engine.sources.kinds import Hub, LocalPath, Scratch, Wheels
 from engine.steps import Steps
 
 if TYPE_CHECKING:
-    from engine.registry import ModelSpec
+    from engine.sources.kinds import ModelSpec
 
 __all__ = ["Availability", "availability", "fetch_steps", "revision"]
 

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine import paths
 from engine.errors import ModelFilesError
 from engine.quiet import quiet_libraries
 from engine.sources.child import child_steps
@@ -51,7 +52,7 @@ def convert_steps(gguf: Path, target: Path, title: str, *, digits_alone: bool) -
         command + ["--digits-alone"] * digits_alone,
         log,
         lambda: Progress(f"Converting {title}, once; this takes up to a minute"),
-        cwd=Path(__file__).parents[2],
+        cwd=paths.ROOT,
     )
     if status != 0:
         words = (log.read_text("utf-8", "replace").strip().splitlines() or [f"it ended with status {status}"])[-1]

@@ -17,7 +17,7 @@ from engine.sources.kinds import Hub
 from engine.steps import Progress, Steps
 
 if TYPE_CHECKING:
-    from engine.registry import ModelSpec
+    from engine.sources.kinds import ModelSpec
 
 _SHARD = re.compile(r"-\d+(?:-of-\d+)?\.safetensors$")
 _WANTED_SUFFIXES = (".json", ".txt", ".model", ".jinja")

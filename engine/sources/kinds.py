@@ -85,3 +85,29 @@ class LocalPath:
 
 
 Source = Wheels | Hub | Scratch | LocalPath
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model that can be asked for.
+
+    Parameters
+    ----------
+    name : what a person types and links carry
+    title : name for people
+    family : what it is a size of, e.g. 'GPT-2'
+    source : where its files come from
+    parameters : number of weights, or None where it is known only once the files are here
+    context_length : most tokens read at once, or None likewise
+    licence : licence of the weights
+    note : one sentence worth knowing when choosing
+    """
+
+    name: str
+    title: str
+    family: str
+    source: Source
+    parameters: int | None
+    context_length: int | None
+    licence: str
+    note: str

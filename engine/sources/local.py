@@ -10,7 +10,7 @@ from engine.sources.availability import Availability, bytes_under
 from engine.sources.kinds import LocalPath
 
 if TYPE_CHECKING:
-    from engine.registry import ModelSpec
+    from engine.sources.kinds import ModelSpec
 
 _ADAPTER = "adapter_config.json"
 _MOST_ADAPTER_BYTES = 1_000_000

@@ -15,7 +15,7 @@ from engine.steps import Progress, Steps
 if TYPE_CHECKING:
     from transformers import GPT2Config, PreTrainedModel, PreTrainedTokenizerFast
 
-    from engine.registry import ModelSpec
+    from engine.sources.kinds import ModelSpec
 
 _END_OF_TEXT = "<|endoftext|>"
 _VOCABULARY_SIZE = 50_257

@@ -13,7 +13,7 @@ from engine.sources.kinds import Wheels
 from engine.steps import Steps
 
 if TYPE_CHECKING:
-    from engine.registry import ModelSpec
+    from engine.sources.kinds import ModelSpec
 
 _FORMAT = 1
 """Raised when the way of converting changes, so that older conversions are not used."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from engine.errors import ParameterError
-from engine.opening import Bos
+from engine.models.opening import Bos
 from engine.training.patterns import KINDS, Pattern
 
 Direction = Literal["forward", "reverse"]
@@ -38,7 +38,7 @@ class BiasConfig:
     learning_rate, optimiser, schedule : 'warmup' rises over the first tenth, 'cosine' rises likewise and falls to zero
     batch_size : sequences a step
     context_length : tokens in each
-    bos : whether each sequence opens with the model's opening token: 'auto', 'on' or 'off'; see `engine.opening`
+    bos : whether each sequence opens with the model's opening token: 'auto', 'on' or 'off'; see `engine.models.opening`
     temperature, top_k : of the samples shown; top_k 0 takes all tokens
     seed : of the weights made from scratch, the batches and the samples
     measure_every, sample_every : steps between measurements on held-out text, and between samples

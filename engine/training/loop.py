@@ -15,7 +15,7 @@ from typing import get_args
 import torch
 
 from engine.errors import MemoryBudgetError
-from engine.model import LoadedModel
+from engine.models.loaded import LoadedModel
 from engine.steps import Steps, run
 from engine.training import real_text, sampling, saving, schedules, starting
 from engine.training.config import BiasConfig

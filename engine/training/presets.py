@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from engine.registry import DEFAULT_MODEL
+from engine.models.registry import DEFAULT_MODEL
 from engine.training.config import BiasConfig
 from engine.training.patterns import Pattern
 

@@ -7,18 +7,18 @@ give the same distributions; for SmolLM2 that is 115 MB instead of 540 MB.
 import copy
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from engine import network as networks
-from engine.network import OutputMap
-from engine.tokens import TextTokenizer
+from engine import paths
+from engine.models import network as networks
+from engine.models.network import OutputMap
+from engine.text.tokens import TextTokenizer
 from engine.training import losses
 from engine.training.starting import Trainee
 
-FOLDER = Path(__file__).parents[2] / "assets" / "training"
+FOLDER = paths.ASSETS / "training"
 WINDOW = 64
 """Tokens of text in a window, opening tokens not counted; fewer if the model reads less."""
 HELD_OUT_WINDOWS = 8

@@ -2,8 +2,8 @@
 
 import torch
 
-from engine import network as networks
-from engine import proofs
+from engine.models import network as networks
+from engine.models import proofs
 from engine.training import real_text
 from engine.training.config import BiasConfig
 from engine.training.records import Generation, PromptKind, Sample, When

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import StorageError
 from engine.quiet import quiet_libraries
-from engine.tokens import TextTokenizer
+from engine.text.tokens import TextTokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from engine import hardware, loading, opening, registry
-from engine import network as networks
 from engine.errors import MemoryBudgetError, ParameterError
-from engine.model import LoadedModel
+from engine.models import hardware, loading, opening
+from engine.models import network as networks
+from engine.models.loaded import LoadedModel
 from engine.quiet import quiet_libraries
 from engine.sources import scratch
-from engine.sources.kinds import Scratch
+from engine.sources.kinds import ModelSpec, Scratch
 from engine.steps import Progress, Steps
-from engine.tokens import TextTokenizer
+from engine.text.tokens import TextTokenizer
 from engine.training import patterns, vocabulary
 from engine.training.config import HEAD_WIDTH, SCRATCH, BiasConfig
 from engine.training.losses import Target
@@ -123,9 +123,7 @@ def _copied(model: LoadedModel, device: torch.device) -> LoadedModel:
 
 def _from_scratch(config: BiasConfig, device: torch.device) -> LoadedModel:
     tokenizer, source = gpt2_tokenizer(), scratch_source(config)
-    spec = registry.ModelSpec(
-        SCRATCH, "GPT-2 from scratch", "GPT-2", source, None, source.context_length, "", "Random weights."
-    )
+    spec = ModelSpec(SCRATCH, "GPT-2 from scratch", "GPT-2", source, None, source.context_length, "", "Random weights.")
     network = scratch_network(config, len(tokenizer.backend)).eval().to(device)
     own = LoadedModel(spec, "float32", device, network, tokenizer, str(config.seed), "")
     loading.check(own)

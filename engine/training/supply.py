@@ -21,14 +21,13 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from pathlib import Path
 from typing import IO, Protocol
 
+from engine import paths
 from engine.training import process
 from engine.training.process import PATIENCE_SECONDS, Message
 
 FORK, BEAT = b"f", b"b"
-_ROOT = Path(__file__).parents[2]
 _LOOK_SECONDS = 0.1
 """How often the template looks for processes that have ended, while there are any."""
 _WRITING = threading.Lock()
@@ -120,7 +119,7 @@ class Spare:
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            cwd=_ROOT,
+            cwd=paths.ROOT,
             env=_environment(),
         )
 
@@ -175,7 +174,7 @@ class Template:
                 [sys.executable, "-m", "engine.training.supply", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                cwd=_ROOT,
+                cwd=paths.ROOT,
                 env=_environment(),
             )
         self._socket, self._unnamed = ours, deque()

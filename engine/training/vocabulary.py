@@ -3,11 +3,12 @@
 import re
 from typing import Any
 
-from engine import registry, sources
+from engine import sources
 from engine.errors import ModelAbsentError
+from engine.models import registry
 from engine.quiet import quiet_libraries
 from engine.sources import scratch
-from engine.tokens import TextTokenizer
+from engine.text.tokens import TextTokenizer
 from engine.training.config import SCRATCH
 
 _CONTROL_NAME = re.compile(r"<[|\uff5c].+[|\uff5c]>|[<\[](?:unused|reserved|extra|pad|mask)[^>\]]*[>\]]", re.IGNORECASE)

@@ -24,7 +24,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-ROOT = Path(__file__).parents[2]
+from engine.paths import ROOT
+
 _BROWSERS = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")  # the first, made for this, takes half the time
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(os.path.exists, _BROWSERS), _BROWSERS[-1])
 STARTUP_SECONDS = 90.0

@@ -4,7 +4,7 @@ import json
 
 import streamlit as st
 
-from engine import strip
+from engine.strip import payload
 from tests import readings
 from ui import strip as ui_strip
 
@@ -18,16 +18,16 @@ marked = st.multiselect("Mark", list(range(12)), key="mark")
 options = {"height": int(query["height"]) if "height" in query else "content", "report": query.get("report") != "0"}
 
 if kind == "scores":
-    data = strip.payload(readings.reading(text, shift=int(shift)))
+    data = payload.payload(readings.reading(text, shift=int(shift)))
     selected = int(query["selected"]) if "selected" in query else None
     events = ui_strip.token_strip(data, key="strip", highlight=marked, selected=selected, **options)
 elif kind == "pair":
     both = readings.comparison(text)
     for side in ("a", "b"):
-        ui_strip.token_strip(strip.comparison_payload(both, side), key=side, url_prefix=f"{side}_", link="pair")
-    events = ui_strip.token_strip(strip.comparison_payload(both), key="strip", link="pair")
+        ui_strip.token_strip(payload.comparison_payload(both, side), key=side, url_prefix=f"{side}_", link="pair")
+    events = ui_strip.token_strip(payload.comparison_payload(both), key="strip", link="pair")
 else:
     compared = readings.comparison(text, shared=kind != "unshared")
-    events = ui_strip.token_strip(strip.comparison_payload(compared), key="strip", highlight=marked, **options)
+    events = ui_strip.token_strip(payload.comparison_payload(compared), key="strip", highlight=marked, **options)
 st.text(f"clicked {events.clicked} selected {events.selected}")
 st.text("query " + json.dumps(dict(query)))

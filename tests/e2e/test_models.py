@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from engine import registry
+from engine.models import registry
 from tests.e2e.conftest import PHONE, OpenPage
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from engine import strip
+from engine.strip import payload
 from tests import readings
 from tests.e2e.conftest import PHONE, OpenPage, settled
 
@@ -269,7 +269,7 @@ def test_python_marks_tokens_without_sending_the_text_again(open_page: OpenPage,
         page.get_by_label("Mark").fill("7")  # typed, not clicked: a click while the list still scrolls only highlights
         page.keyboard.press("Enter")
     expect(page.locator(".tokens .marked")).to_have_text("\u00a0word7")
-    script = 4 / 3 * len(strip.script().encode())  # of the component that marks; frames are written in base64
+    script = 4 / 3 * len(payload.script().encode())  # of the component that marks; frames are written in base64
     assert 0 < sum(n_bytes) < script + 5_000
 
 
@@ -466,7 +466,9 @@ def test_standalone_page_works_alone(
     new_context: Callable[..., BrowserContext], tmp_path: Path, axe: Axe, scheme: str
 ) -> None:
     file = tmp_path / "strip.html"
-    file.write_text(strip.standalone_html(readings.reading(readings.MARKUP), title="A <b>title</b>"), encoding="utf-8")
+    file.write_text(
+        payload.standalone_html(readings.reading(readings.MARKUP), title="A <b>title</b>"), encoding="utf-8"
+    )
     context, asked, said = new_context(color_scheme=scheme), [], []
     context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
@@ -491,7 +493,7 @@ def test_tied_ranks_and_the_opening_token_are_told_and_the_opening_is_no_text(
     ties = np.zeros(len(scores), dtype=np.int64)
     ties[2] = 2
     file = tmp_path / "strip.html"
-    file.write_text(strip.standalone_html(replace(scores, ties=ties)), encoding="utf-8")
+    file.write_text(payload.standalone_html(replace(scores, ties=ties)), encoding="utf-8")
     page = new_context().new_page()
     page.goto(file.as_uri())
     opening = page.locator(".tokens .opening")
@@ -512,7 +514,7 @@ def test_tied_ranks_and_the_opening_token_are_told_and_the_opening_is_no_text(
 
 def test_notebook_frame_works_without_rights(new_context: Callable[..., BrowserContext]) -> None:
     page = new_context().new_page()
-    page.set_content(strip.repr_html(readings.reading(readings.ENGLISH)))
+    page.set_content(payload.repr_html(readings.reading(readings.ENGLISH)))
     frame = page.frame_locator("iframe")
     frame.locator(".t").nth(3).click()
     expect(frame.locator(".pins .title")).to_have_text("␣a")

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from engine import steps
-from engine.corpus import divergence
-from engine.corpus.keeping import RunKeeper
-from engine.corpus.store import RunStore
+from engine.evaluation.divergence import evaluate
+from engine.evaluation.runs.batches import RunKeeper
+from engine.evaluation.runs.store import RunStore
 from tests.engine import fakes
 
 TEXTS = [f"Text number {number} of the crash test, a line long." for number in range(48)]
@@ -22,7 +22,7 @@ def go(path: str) -> None:
     store = RunStore(Path(path))
     base, candidate = fakes.random_model(1), fakes.random_model(2)
     keep = RunKeeper(store, RUN_ID)
-    steps.run(divergence.corpus_divergence_steps(base, candidate, TEXTS, keep=keep))
+    steps.run(evaluate.corpus_divergence_steps(base, candidate, TEXTS, keep=keep))
     store.finish(RUN_ID, {"done": True})
 
 

@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from engine.tokens import TextTokenizer, byte_alphabet
+from engine.text.tokens import TextTokenizer, byte_alphabet
 
 BOS = "<|endoftext|>"
 

@@ -17,12 +17,16 @@ import torch
 import transformers
 
 import engine
-from engine import comparing, proofs, scoring, steps
-from engine.corpus import generation, hellaswag
-from engine.corpus.items import HellaSwagItem
+from engine import steps
 from engine.errors import EngineError
-from engine.model import LoadedModel
+from engine.evaluation.hellaswag import evaluate
+from engine.evaluation.hellaswag.items import HellaSwagItem
+from engine.evaluation.mauve import generation
+from engine.models import proofs
+from engine.models.loaded import LoadedModel
+from engine.paths import ROOT
 from engine.quiet import quiet_libraries
+from engine.scoring import compare, score
 from engine.training import starting
 from engine.training.config import BiasConfig
 from engine.training.patterns import Pattern
@@ -32,7 +36,7 @@ VOCABULARY = 288
 """Logits; the tokenizer knows fewer ids, as in models whose vocabulary is padded."""
 WINDOW = 16
 """Sliding windows, so that most rows here go beyond them."""
-DOC = Path(__file__).parents[2] / "docs" / "families.md"
+DOC = ROOT / "docs" / "families.md"
 RULE = "|---|---|---|---|---|---|---|\n"
 """Below this line of the document stand the rows."""
 
@@ -154,7 +158,7 @@ NEW_TOKENS = 6
 def check_scores(of: Checked) -> None:
     """Log-probabilities and entropies of a short text and of one longer than a piece."""
     for text in (SHORT, LONG):
-        found = scoring.score_text(of.model, text, top_k=0)
+        found = score.score_text(of.model, text, top_k=0)
         plain = of.log_probs(found.token_ids)[:-1]
         target = plain[np.arange(len(plain)), found.token_ids[1:]]
         np.testing.assert_allclose(found.log_probs[1:], target, atol=1e-3)
@@ -164,7 +168,7 @@ def check_scores(of: Checked) -> None:
 
 def check_comparison(of: Checked) -> None:
     """A model beside itself: no divergence, and both sides as the plain forward has them."""
-    found = comparing.compare_models(of.model, of.model, SHORT, top_k=0)
+    found = compare.compare_models(of.model, of.model, SHORT, top_k=0)
     plain = of.log_probs(found.a.token_ids)[:-1]
     target = plain[np.arange(len(plain)), found.a.token_ids[1:]]
     np.testing.assert_allclose(found.log_probs_b[1:], target, atol=1e-3)
@@ -180,7 +184,7 @@ def check_hellaswag(of: Checked) -> None:
         ids = of.model.tokenizer.encode(f"{ITEM.context} {ending}").token_ids
         plain = of.log_probs(ids)
         expected.append(sum(plain[place - 1, ids[place]] for place in range(len(context), len(ids))))
-    found = hellaswag.evaluate_hellaswag(of.model, [ITEM]).log_likelihoods[0]
+    found = evaluate.evaluate_hellaswag(of.model, [ITEM]).log_likelihoods[0]
     np.testing.assert_allclose(found, expected, atol=1e-2)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from engine.corpus.store import Batch
+from engine.evaluation.runs.store import Batch
 
 
 class MemoryKeeper:

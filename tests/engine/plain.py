@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.model import ScoringModel
+from engine.models.loaded import ScoringModel
 
 
 @dataclass(frozen=True, eq=False)

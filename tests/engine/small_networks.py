@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from engine.model import LoadedModel
+from engine.models.loaded import LoadedModel
 from tests.engine import fakes
 
 VOCABULARY = 257

@@ -2,13 +2,11 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import engine
-
-ROOT = Path(__file__).parents[2]
+from engine.paths import ROOT
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -1,17 +1,16 @@
 """Pages run by Streamlit's own test driver, with an engine whose answers are known."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import EngineError
+from engine.paths import ROOT
 from tests import readings
-from ui import cache
+from ui import engine_access
 
-ROOT = Path(__file__).parents[2]
 OpenApp = Callable[..., AppTest]
 
 
@@ -46,7 +45,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         asked.append((name, precision, text, settings))
         return readings.reading(text)
 
-    monkeypatch.setattr(cache, "score_text", score_text)
+    monkeypatch.setattr(engine_access, "score_text", score_text)
     return asked
 
 
@@ -58,7 +57,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Callable[[EngineError], None]:
         def raising(*_args: object, **_settings: object):
             raise error
 
-        monkeypatch.setattr(cache, "score_text", raising)
-        monkeypatch.setattr(cache, "compare_models", raising)
+        monkeypatch.setattr(engine_access, "score_text", raising)
+        monkeypatch.setattr(engine_access, "compare_models", raising)
 
     return refuse

@@ -9,10 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import errors
-from engine.opening import Bos
+from engine.models.opening import Bos
 from tests import readings
 from tests.pages.conftest import OpenApp
-from ui import cache, examples
+from ui import engine_access, examples
 from ui.figures import series
 
 
@@ -142,7 +142,7 @@ def test_what_stood_in_front_is_said_under_the_strip(
     run_page: OpenApp, monkeypatch: pytest.MonkeyPatch, bos: Bos, said: str
 ) -> None:
     opened = replace(readings.reading(readings.ENGLISH, first_predicted=True), bos=bos)
-    monkeypatch.setattr(cache, "score_text", lambda *_asked, **_settings: opened)
+    monkeypatch.setattr(engine_access, "score_text", lambda *_asked, **_settings: opened)
     app = run_page("heatmap")
     assert said in [caption.value.replace("\\", "") for caption in app.caption]
 
@@ -157,7 +157,7 @@ def test_tied_ranks_are_spelt_out_in_the_table(run_page: OpenApp, monkeypatch: p
     ties = np.zeros(len(scores), dtype=np.int64)
     ties[3] = 2
     for found in (replace(scores, ties=ties), scores):
-        monkeypatch.setattr(cache, "score_text", lambda *_asked, found=found, **_settings: found)
+        monkeypatch.setattr(engine_access, "score_text", lambda *_asked, found=found, **_settings: found)
         table = run_page("heatmap").dataframe[0].value
         if found is scores:
             assert "tied" not in table

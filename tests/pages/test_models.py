@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import errors, registry, sources
+from engine import errors, sources
+from engine.models import registry
 from engine.sources import Availability
 from engine.steps import Progress
 from tests.pages.conftest import OpenApp

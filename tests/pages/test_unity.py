@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from engine import errors
 from tests import readings
 from tests.pages.conftest import OpenApp
-from ui import cache, examples
-from ui.cache import ModelChoice
+from ui import engine_access, examples
+from ui.engine_access import ModelChoice
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         asked.append((a, b, text, settings))
         return readings.comparison(text, shared=a.name == b.name)
 
-    monkeypatch.setattr(cache, "compare_models", compare_models)
+    monkeypatch.setattr(engine_access, "compare_models", compare_models)
     return asked
 
 
@@ -97,7 +97,7 @@ def test_what_stood_in_front_of_either_model_is_said(
 ) -> None:
     both = readings.comparison(readings.ENGLISH)
     a, b = (replace(scores, bos="auto", opening_tokens=tokens) for scores, tokens in ((both.a, in_a), (both.b, in_b)))
-    monkeypatch.setattr(cache, "compare_models", lambda *_asked, **_settings: replace(both, a=a, b=b))
+    monkeypatch.setattr(engine_access, "compare_models", lambda *_asked, **_settings: replace(both, a=a, b=b))
     captions = [caption.value.replace("\\", "") for caption in run_page("unity").caption]
     assert [caption for caption in captions if "opened" in caption] == ([said] if said else [])
 

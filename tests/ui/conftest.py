@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from engine.results import ModelComparison, TextScores
+from engine.scoring.results import ModelComparison, TextScores
 
 MakeScores = Callable[..., TextScores]
 

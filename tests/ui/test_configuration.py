@@ -1,13 +1,13 @@
 """Server settings that safety rests on, and one palette for page, strip and charts."""
 
 import tomllib
-from pathlib import Path
 
 import pytest
 
+from engine.paths import ROOT
 from ui import palette
 
-CONFIG = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

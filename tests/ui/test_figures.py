@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.results import ModelComparison, TextScores
+from engine.scoring.results import ModelComparison, TextScores
 from ui import palette
 from ui.figures import base, series, unity
 

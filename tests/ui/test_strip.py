@@ -1,13 +1,13 @@
 """The strip on a page: what is sent when, and the colours it draws with."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.paths import ROOT
 from ui import palette
 
 THEMES: tuple[palette.Theme, ...] = ("light", "dark")
@@ -95,7 +95,7 @@ def test_the_two_models_differ_for_every_colour_vision(theme: palette.Theme, vis
 
 @pytest.fixture(scope="module")
 def app() -> AppTest:
-    return AppTest.from_file(str(Path(__file__).parents[2] / SCRIPT), default_timeout=30)
+    return AppTest.from_file(str(ROOT / SCRIPT), default_timeout=30)
 
 
 def sent(app: AppTest) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from engine.results import TextScores
+from engine.scoring.results import TextScores
 from ui.figures import base
 from ui.palette import Theme, palette
 

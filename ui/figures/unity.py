@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from engine.results import ModelComparison
+from engine.scoring.results import ModelComparison
 from ui.figures import base
 from ui.palette import Theme, palette
 

@@ -10,7 +10,7 @@ from engine.training import saving
 from engine.training.config import SCRATCH, BiasConfig
 from engine.training.job import JobView
 from engine.training.records import Generation, PromptKind, TrainingRun, When
-from ui import layout, messages, navigation, sidebar
+from ui import layout, messages, model_picker, navigation
 from ui.figures import training as figures
 from ui.training import server, tokens, wording
 
@@ -144,7 +144,7 @@ def _choose(values: dict[str, str]) -> None:
     """Let the other pages offer a model of this run, and choose it there."""
     for name, chosen in values.items():
         if not name.endswith("precision") and Path(chosen).is_dir():
-            sidebar.add_model(chosen)
+            model_picker.add_model(chosen)
         st.session_state[name] = chosen
 
 

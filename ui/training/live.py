@@ -11,7 +11,7 @@ import streamlit as st
 from engine.training.config import BiasConfig
 from engine.training.job import Job, JobView
 from engine.training.records import RunStart, TrainStep
-from ui import layout, messages, waiting
+from ui import layout, messages, progress
 from ui.figures import training as figures
 from ui.layout import Fact
 from ui.training import server, settings, tokens, wording
@@ -153,7 +153,7 @@ def _progress_html(view: JobView | None) -> str:
 def _status(view: JobView) -> None:
     """One line on what is going on, where the progress bar does not say it."""
     if view.state == "waiting":
-        ahead = waiting.place_in_queue(view.place)
+        ahead = progress.place_in_queue(view.place)
         st.info(f"{ahead}: at most {server.jobs().at_once} runs train at once.", icon=":material/hourglass_top:")
     elif view.state == "failed":
         st.error(messages.plain(view.message), icon=":material/error:")

@@ -3,12 +3,12 @@
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from engine import paths
 from engine.training import patterns, vocabulary
 from engine.training.job import Job, JobView
 from engine.training.jobs import AT_ONCE, TrainingJobs
@@ -16,7 +16,7 @@ from engine.training.patterns import Pattern
 from engine.training.process import NICENESS
 from engine.training.records import TrainingRun
 
-_EXAMPLE = Path(__file__).resolve().parents[2] / "assets" / "training" / "example_run.json"
+_EXAMPLE = paths.ASSETS / "training" / "example_run.json"
 _SHOWN_TOKENS = 240
 JOB = "job"
 """Name of the run in the page's address: a reload finds it again."""

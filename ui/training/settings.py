@@ -5,12 +5,13 @@ from typing import Any
 
 import streamlit as st
 
-from engine import registry, sources
+from engine import sources
 from engine.errors import EngineError
+from engine.models import registry
 from engine.training import presets
 from engine.training.config import SCRATCH, BiasConfig
 from engine.training.patterns import Pattern
-from ui import messages, sidebar
+from ui import messages, model_picker
 from ui.training import server, tokens
 
 RATES = tuple(digit * 10.0**power for power in range(-6, 2) for digit in (1, 2, 5))[:-2]
@@ -162,7 +163,7 @@ def _pattern_and_start() -> tuple[Pattern, str]:
 
 def start_names() -> list[str]:
     """Scratch, then every model that is on this machine."""
-    known = [name for name in sidebar.known_names() if name != "scratch-gpt2"]
+    known = [name for name in model_picker.known_names() if name != "scratch-gpt2"]
     return [SCRATCH, *(name for name in known if sources.availability(registry.resolve(name)).state == "here")]
 
 

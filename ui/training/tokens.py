@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 
+from engine import paths
 from engine.training.records import Generation, Sample
 
-_STYLE = Path(__file__).resolve().parents[2] / "assets" / "training" / "training.css"
+_STYLE = paths.ASSETS / "training" / "training.css"
 _INVISIBLE = str.maketrans({"\n": "↵", "\t": "⇥", "\r": "␍"})
 
 

@@ -1,0 +1,1 @@
+"""The command line, `python -m engine`: one module per group of commands."""

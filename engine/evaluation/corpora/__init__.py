@@ -1,0 +1,1 @@
+"""Texts to evaluate on, from a file or a paste of any usual form."""

@@ -1,0 +1,1 @@
+"""KL and what belongs to it, of two models over the texts of a corpus."""

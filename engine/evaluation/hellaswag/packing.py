@@ -1,0 +1,160 @@
+"""One HellaSwag item as tokens, and items packed into batches whose context is computed once.
+
+The four endings of an item share one row: context, then ending after ending, each seeing the context and itself only.
+
+    tokens     c0 c1 c2 | a0 a1 | b0 b1 b2 | pad      (each ending without its last token, which predicts nothing)
+    positions   0  1  2 |  3  4 |  3  4  5 |  0
+    predicts          a0,b0  a1  a2  b1 b2 b3          (c2 predicts the first token of every ending)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from engine.evaluation.hellaswag.items import HellaSwagItem
+from engine.text.tokens import TextTokenizer
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedItem:
+    """Token ids of a context (c,), its opening token included, and of its endings."""
+
+    context: Ints
+    endings: tuple[Ints, ...]
+
+    def readable(self, longest: int) -> bool:
+        """Whether every token of every ending is predicted by a model that reads `longest` tokens at once."""
+        return len(self.context) > 0 and all(1 <= len(ending) <= longest for ending in self.endings)
+
+    @property
+    def packed_length(self) -> int:
+        """Tokens of the packed row."""
+        return len(self.context) + sum(len(ending) - 1 for ending in self.endings)
+
+    @property
+    def longest(self) -> int:
+        """Tokens the model reads at most for one ending."""
+        return len(self.context) + max(len(ending) for ending in self.endings) - 1
+
+
+def encode_item(
+    tokenizer: TextTokenizer, item: HellaSwagItem, opening: Sequence[int] | None = None, *, alone: int | None = None
+) -> EncodedItem:
+    """Tokens as lm-evaluation-harness cuts them.
+
+    Context and " " + ending are encoded together and cut after as many tokens as the context has alone; spaces at the
+    context's end belong to the ending, since byte-level tokenizers join a space to the word after it.
+
+    Two things are done otherwise. The harness lets a tokenizer close texts as well as open them, and so cuts one token
+    late, and scores the closing one, if the tokenizer does; here nothing is ever put behind a text. And a text that
+    spells a special token is plain text here.
+
+    Parameters
+    ----------
+    tokenizer
+        The model's.
+    item
+        A context, which may be empty, and its endings.
+    opening
+        Ids in front of the context, from `engine.models.opening.opening_ids`; None for what the tokenizer itself puts
+        there.
+    alone
+        Id that stands for a context without any token, where nothing opens it: the harness reads such endings after
+        the token that opens a text, or else the one that ends it. With None the context stays empty.
+    """
+    context = item.context.rstrip()
+    moved = item.context[len(context) :] + " "
+    own = tokenizer.encode(context).token_ids.tolist() if context else []
+    endings = tuple(tokenizer.encode(context + moved + ending).token_ids[len(own) :] for ending in item.endings)
+    read = [*(tokenizer.opening_ids if opening is None else opening), *own] or ([] if alone is None else [alone])
+    return EncodedItem(np.array(read, dtype=np.int64), endings)
+
+
+def rows(items: Sequence[EncodedItem], longest: int | None = None) -> tuple[list[Ints], list[int]]:
+    """Each ending of each item in a row of its own: the tokens to read, and how many at the end predict the ending.
+
+    A row of more than `longest` tokens loses its beginning, the opening token with it, as in lm-evaluation-harness.
+    """
+    read = [np.concatenate([item.context, ending])[:-1] for item in items for ending in item.endings]
+    counts = [len(ending) for item in items for ending in item.endings]
+    return [row if longest is None else row[-longest:] for row in read], counts
+
+
+@dataclass(frozen=True, eq=False)
+class PackedBatch:
+    """Several items as one forward pass.
+
+    Attributes
+    ----------
+    token_ids, positions
+        (rows, length) int64.
+    visible
+        (rows, length, length) bool: which tokens (last axis) each token sees.
+    query_rows, query_columns, targets
+        (predicted,) int64: the hidden state at (row, column) predicts `targets`, item by item and ending by ending.
+    """
+
+    token_ids: torch.Tensor
+    positions: torch.Tensor
+    visible: torch.Tensor
+    query_rows: torch.Tensor
+    query_columns: torch.Tensor
+    targets: torch.Tensor
+
+
+def pack(items: Sequence[EncodedItem]) -> PackedBatch:
+    """Lay out `items`, one a row, padded at the end to the longest."""
+    rows, length = len(items), max(item.packed_length for item in items)
+    token_ids, positions = np.zeros((2, rows, length), dtype=np.int64)
+    segments = np.full((rows, length), -1, dtype=np.int64)  # 0: context, 1 to 4: endings, -1: padding
+    queries: list[tuple[Ints, Ints]] = []
+    for row, item in enumerate(items):
+        start = context = len(item.context)
+        token_ids[row, :context], positions[row, :context], segments[row, :context] = (
+            item.context,
+            np.arange(context),
+            0,
+        )
+        for number, ending in enumerate(item.endings, start=1):
+            stop = start + len(ending) - 1
+            token_ids[row, start:stop] = ending[:-1]
+            positions[row, start:stop] = np.arange(context, context + len(ending) - 1)
+            segments[row, start:stop] = number
+            columns = np.concatenate([[context - 1], np.arange(start, stop)])
+            queries.append((np.full(len(ending), row), columns))
+            start = stop
+    targets = np.concatenate([ending for item in items for ending in item.endings])
+    return PackedBatch(
+        torch.from_numpy(token_ids),
+        torch.from_numpy(positions),
+        _visible(torch.from_numpy(segments)),
+        torch.from_numpy(np.concatenate([rows_ for rows_, _ in queries])),
+        torch.from_numpy(np.concatenate([columns for _, columns in queries])),
+        torch.from_numpy(targets),
+    )
+
+
+def _visible(segments: torch.Tensor) -> torch.Tensor:
+    """(rows, length, length): causal, the context and one's own ending only. Padding sees padding: no row is empty."""
+    length = segments.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    query, key = segments[:, :, None], segments[:, None, :]
+    return causal & ((key == query) | ((key == 0) & (query > 0)))
+
+
+def batches(items: Sequence[EncodedItem], budget: int) -> list[list[int]]:
+    """Indices of `items` in batches of like length, longest first: at most `budget` tokens with padding, or one."""
+    order = sorted(range(len(items)), key=lambda index: (-items[index].packed_length, index))
+    found: list[list[int]] = []
+    for index in order:
+        longest = items[found[-1][0]].packed_length if found else 0
+        if found and longest * (len(found[-1]) + 1) <= budget:
+            found[-1].append(index)
+        else:
+            found.append([index])
+    return found

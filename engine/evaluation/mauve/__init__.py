@@ -1,0 +1,1 @@
+"""MAUVE: how far two crowds of texts are apart, one of which a model may have written."""

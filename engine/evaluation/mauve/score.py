@@ -1,0 +1,285 @@
+"""MAUVE: how close a set of texts is to another, as the area under a curve of two divergences.
+
+Never a bare number: beside the score stand its error and what sets that are alike score, from halves of the texts
+(`engine.evaluation.mauve.halves`). The clusters and the arithmetic are in `engine.evaluation.mauve.clusters`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import errors
+from engine.evaluation.mauve.clusters import (
+    CURVE_POINTS,
+    Features,
+    Floats,
+    Ints,
+    buckets_for,
+    cluster_counts,
+    histogram_score,
+    kmeans_labels,
+    reduced,
+    star_score,
+)
+from engine.evaluation.mauve.halves import SPLITS, Halves, Reference, halves_steps
+from engine.evaluation.statistics import Estimate
+from engine.steps import Progress, Steps, run
+
+__all__ = [
+    "CURVE_POINTS",
+    "Clustering",
+    "MauveResult",
+    "Reference",
+    "check_sizes",
+    "histogram_score",
+    "joined",
+    "mauve_score",
+    "mauve_score_steps",
+    "size_notes",
+]
+
+LEAST_TEXTS = 100
+"""Below this the score is noise: ten texts against ten of the same kind give anything from 0.3 to 1."""
+SOUND_TEXTS = 500
+"""Below this a score comes with a warning (the authors advise a few thousand)."""
+UNEVEN_RATIO = 2.0
+DEFAULT_SEEDS = (25, 26, 27, 28, 29)
+"""The first is the package's default."""
+CONFIDENCE = 0.95
+SPLITS_PER_DEGREE = 2
+"""Splits of the same texts are not independent: ten know the variance as well as 5 (equal laws) to 11 degrees of
+freedom would (its own spread over 60 to 100 simulated samples of 200 and 500 texts). Intervals take the smaller one."""
+_UNKNOWN = Estimate(float("nan"))
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """Both sets quantised with one k-means seed.
+
+    Attributes
+    ----------
+    seed : of k-means
+    p_labels, q_labels : (n_p,) and (n_q,), the cluster of each text
+    p_histogram, q_histogram : (k,), shares of the texts in each cluster
+    curve : (points + 2, 2), exp(-c KL(Q||R)) and exp(-c KL(P||R)) along the mixtures R
+    score, frontier_integral : in [0, 1]; near sets have a high score and a low integral
+    """
+
+    seed: int
+    p_labels: Ints
+    q_labels: Ints
+    p_histogram: Floats
+    q_histogram: Floats
+    curve: Floats
+    score: float
+    frontier_integral: float
+
+    @property
+    def mauve_star(self) -> float:
+        """The score of counts with half a text added to each cluster (MAUVE*)."""
+        buckets = len(self.p_histogram)
+        counts = (np.bincount(labels, minlength=buckets) for labels in (self.p_labels, self.q_labels))
+        return star_score(*counts)
+
+
+@dataclass(frozen=True, eq=False)
+class MauveResult:
+    """Scores over several clusterings, with what moves them.
+
+    The errors are standard deviations that the mean over these seeds would have over new samples of texts of the same
+    sizes, from scores of halves; `notes` are sentences a reader of the number must see.
+
+    Attributes
+    ----------
+    seed_spread : standard deviation of the score of one k-means seed; NaN for a single one
+    reference : what sets that are alike score; None in runs kept by versions that did not measure it
+    splits : random splits behind the errors; 0 where there were none
+    """
+
+    clusterings: tuple[Clustering, ...]
+    buckets: int
+    texts_p: int
+    texts_q: int
+    score: Estimate
+    seed_spread: float
+    frontier_integral: Estimate
+    notes: tuple[str, ...]
+    mauve_star: Estimate = _UNKNOWN
+    reference: Reference | None = None
+    splits: int = 0
+
+    @property
+    def curve_band(self) -> tuple[Floats, Floats, Floats]:
+        """Mean curve (m, 2), and the lowest and highest curve over seeds, point by point."""
+        curves = np.stack([clustering.curve for clustering in self.clusterings])
+        return curves.mean(axis=0), curves.min(axis=0), curves.max(axis=0)
+
+    @property
+    def seed_error(self) -> float:
+        """The part of the error that comes of k-means: the spread of one seed over the root of their number."""
+        return float(self.seed_spread / np.sqrt(len(self.clusterings)))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the score that samples of these sizes have on average."""
+        from scipy.stats import norm, t
+
+        upper, degrees = (1 + CONFIDENCE) / 2, self.splits // SPLITS_PER_DEGREE
+        reach = float(t.ppf(upper, degrees) if degrees else norm.ppf(upper)) * self.score.error
+        return max(0.0, self.score.value - reach), min(1.0, self.score.value + reach)
+
+
+def mauve_score(
+    p_features: npt.ArrayLike,
+    q_features: npt.ArrayLike,
+    *,
+    seeds: tuple[int, ...] = DEFAULT_SEEDS,
+    buckets: int | None = None,
+    splits: int = SPLITS,
+) -> MauveResult:
+    """MAUVE between two sets of feature vectors. See `mauve_score_steps`."""
+    return run(mauve_score_steps(p_features, q_features, seeds=seeds, buckets=buckets, splits=splits))
+
+
+def mauve_score_steps(
+    p_features: npt.ArrayLike,
+    q_features: npt.ArrayLike,
+    *,
+    seeds: tuple[int, ...] = DEFAULT_SEEDS,
+    buckets: int | None = None,
+    splits: int = SPLITS,
+) -> Steps[MauveResult]:
+    """MAUVE between human texts P (n_p, width) and a set Q (n_q, width), a step per clustering.
+
+    Parameters
+    ----------
+    p_features, q_features
+        One row per text.
+    seeds
+        Of k-means; the score is their mean.
+    buckets
+        Number of clusters; a tenth of the smaller set unless given.
+    splits
+        Random splits of both sets into halves, for the errors and for what sets that are alike score.
+
+    Raises
+    ------
+    InputError
+        Fewer than 100 texts on a side, values that are not finite, widths that differ, or all rows alike.
+    ParameterError
+        No seed, fewer than two splits, or an impossible number of clusters.
+    """
+    clusterings, halves = yield from measured_steps(p_features, q_features, seeds, buckets, splits)
+    first = clusterings[0]
+    return joined(clusterings, size_notes(len(first.p_labels), len(first.q_labels)), halves)
+
+
+def measured_steps(
+    p_features: npt.ArrayLike,
+    q_features: npt.ArrayLike,
+    seeds: tuple[int, ...] = DEFAULT_SEEDS,
+    buckets: int | None = None,
+    splits: int = SPLITS,
+) -> Steps[tuple[tuple[Clustering, ...], Halves]]:
+    """What `mauve_score_steps` joins: a clustering of both sets per seed, and the scores of their halves."""
+    p, q = _checked(p_features, "first"), _checked(q_features, "second")
+    _check_pair(p, q)
+    buckets = buckets or buckets_for(len(p), len(q))
+    _check_settings(len(p) + len(q), buckets, seeds, splits)
+    both, human = reduced(p, q), reduced(p, p[:0])
+    clusterings = []
+    for place, seed in enumerate(seeds):
+        yield Progress("Clustering both sets", place, len(seeds), "k-means seeds")
+        clusterings.append(_clustering(both, len(q), buckets, seed))
+    halves = yield from halves_steps(both, human, buckets, seeds, splits)
+    return tuple(clusterings), halves
+
+
+def joined(clusterings: tuple[Clustering, ...], notes: tuple[str, ...], halves: Halves | None = None) -> MauveResult:
+    """One result of several clusterings of the same texts; without `halves` the errors are those of k-means alone."""
+    table = np.array([[one.score, one.mauve_star, one.frontier_integral] for one in clusterings])
+    spreads = table.std(axis=0, ddof=1) if len(table) > 1 else np.full(3, np.nan)
+    found = spreads / np.sqrt(len(table)) if halves is None else halves.errors()
+    score, star, integral = (Estimate(float(a), float(b)) for a, b in zip(table.mean(axis=0), found, strict=True))
+    return MauveResult(
+        clusterings=clusterings,
+        buckets=len(clusterings[0].p_histogram),
+        texts_p=len(clusterings[0].p_labels),
+        texts_q=len(clusterings[0].q_labels),
+        score=score,
+        seed_spread=float(spreads[0]),
+        frontier_integral=integral,
+        notes=notes,
+        mauve_star=star,
+        reference=None if halves is None else halves.reference(),
+        splits=0 if halves is None else halves.splits,
+    )
+
+
+def size_notes(texts_p: int, texts_q: int) -> tuple[str, ...]:
+    """What the sizes of two sets say about a score: few texts, or very uneven sets."""
+    notes = []
+    few = min(texts_p, texts_q)
+    if few < SOUND_TEXTS:
+        notes.append(
+            f"Only {few:,} texts on a side. Below a few thousand texts the score depends on how many there are: sets "
+            "that differ score too high, sets that are alike too low. Compare with the score of human against human of "
+            "the same size."
+        )
+    if max(texts_p, texts_q) > UNEVEN_RATIO * few:
+        notes.append(
+            f"The sets differ much in size ({texts_p:,} and {texts_q:,} texts): the clusters follow the larger one."
+        )
+    return tuple(notes)
+
+
+def check_sizes(texts_p: int, texts_q: int) -> None:
+    """Refuse sets too small for a score, before any model reads them."""
+    few = min(texts_p, texts_q)
+    if few < LEAST_TEXTS:
+        raise errors.InputError(
+            f"A set has {few:,} texts; MAUVE needs at least {LEAST_TEXTS} on each side, better {SOUND_TEXTS} or more: "
+            "with fewer the score is noise."
+        )
+
+
+def _checked(features: npt.ArrayLike, which: str) -> Features:
+    array = np.asarray(features, dtype=np.float32)
+    if array.ndim != 2:
+        raise errors.InputError(
+            f"The {which} set's features have {array.ndim} dimensions; a table (texts, width) is needed."
+        )
+    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if bad.size:
+        raise errors.InputError(
+            f"{bad.size:,} feature vectors of the {which} set hold NaN or infinity (first: text {bad[0] + 1:,}). The "
+            "feature model failed on them; use it in float32."
+        )
+    return array
+
+
+def _check_pair(p: Features, q: Features) -> None:
+    check_sizes(len(p), len(q))
+    if p.shape[1] != q.shape[1]:
+        raise errors.InputError(f"Features of width {p.shape[1]} and {q.shape[1]}: both sets need one feature model.")
+    if (p == p[0]).all() and (q == p[0]).all():
+        raise errors.InputError(
+            "All texts have the same features: both sets repeat one text. There is nothing to compare."
+        )
+
+
+def _check_settings(texts: int, buckets: int, seeds: tuple[int, ...], splits: int) -> None:
+    if not seeds or not 2 <= buckets <= texts:
+        raise errors.ParameterError(f"{buckets} clusters and {len(seeds)} seeds: at least 2 clusters and 1 seed.")
+    if splits < 2:
+        raise errors.ParameterError(f"{splits} splits into halves: a spread needs at least 2.")
+
+
+def _clustering(rows: Features, texts_q: int, buckets: int, seed: int) -> Clustering:
+    labels = kmeans_labels(rows, buckets, seed)
+    q_labels, p_labels = labels[:texts_q], labels[texts_q:]
+    p_counts, q_counts = cluster_counts(labels, texts_q, buckets)
+    p, q = p_counts / len(p_labels), q_counts / len(q_labels)
+    score, integral, curve = histogram_score(p, q)
+    return Clustering(seed, p_labels, q_labels, p, q, curve, score, integral)

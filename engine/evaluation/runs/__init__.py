@@ -1,0 +1,1 @@
+"""Evaluations as kept runs: planned, computed batch by batch, stopped, resumed, reopened."""

@@ -1,0 +1,115 @@
+"""Where an evaluation puts its finished batches: nowhere for a notebook, in the store for a run that can be resumed.
+
+An evaluation asks `get` for each batch first and computes only what is not there, so the same code starts, resumes and
+reopens.
+"""
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.evaluation.runs.store import Batch, RunStore
+from engine.steps import Progress, Steps
+
+Arrays = dict[str, npt.NDArray[Any]]
+T = TypeVar("T")
+Content = tuple[Arrays, dict[str, Any]]
+
+
+class Keeper(Protocol):
+    """Holds finished batches by stage and place."""
+
+    def get(self, stage: str, place: int) -> Batch | None:
+        """The batch, or None where it is not done."""
+        ...
+
+    def put(self, batch: Batch) -> None:
+        """Keep a finished batch."""
+        ...
+
+    def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Kept feature vectors by text digest."""
+        ...
+
+    def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Keep feature vectors by text digest."""
+        ...
+
+
+class NotKept:
+    """Keeps nothing: every batch is computed, used and let go, so that memory does not grow with the data."""
+
+    def get(self, stage: str, place: int) -> Batch | None:
+        """See `Keeper`."""
+        return None
+
+    def put(self, batch: Batch) -> None:
+        """See `Keeper`."""
+
+    def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """See `Keeper`."""
+        return {}
+
+    def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """See `Keeper`."""
+
+
+class RunKeeper:
+    """Keeps the batches of one run in the store."""
+
+    def __init__(self, store: RunStore, run_id: str) -> None:
+        self._store, self._run_id = store, run_id
+
+    def get(self, stage: str, place: int) -> Batch | None:
+        """See `Keeper`."""
+        return self._store.batch(self._run_id, stage, place)
+
+    def put(self, batch: Batch) -> None:
+        """See `Keeper`."""
+        self._store.save(self._run_id, batch.stage, batch.place, batch.arrays, batch.data, batch.seconds)
+
+    def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """See `Keeper`."""
+        return self._store.features(model_key, digests)
+
+    def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """See `Keeper`."""
+        self._store.save_features(model_key, vectors)
+
+
+def kept_steps(keep: Keeper, stage: str, place: int, compute: Callable[[], Steps[Content]]) -> Steps[Batch]:
+    """The kept batch, or the one `compute` makes, timed without the pauses between its steps, and kept."""
+    found = keep.get(stage, place)
+    if found is not None:
+        return found
+    arrays, data, seconds = yield from _timed(compute())
+    batch = Batch(stage, place, seconds, arrays, data)
+    keep.put(batch)
+    return batch
+
+
+def as_part(work: Steps[T], message: str, done: int, size: int, total: int, unit: str) -> Steps[T]:
+    """`work` as the part from `done` to `done + size` of a larger whole: its progress is told as the whole's."""
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        yield Progress(message, done + int(size * (progress.fraction or 0.0)), total, unit)
+
+
+def _timed(work: Steps[Content]) -> Steps[tuple[Arrays, dict[str, Any], float]]:
+    seconds = 0.0
+    while True:
+        started = perf_counter()
+        try:
+            progress: Progress = next(work)
+        except StopIteration as stop:
+            arrays, data = stop.value
+            return arrays, data, seconds + perf_counter() - started
+        seconds += perf_counter() - started
+        yield progress

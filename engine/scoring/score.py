@@ -1,0 +1,292 @@
+"""How a model reads a text: each token's log-probability, rank, entropy and the most probable alternatives.
+
+The transformer runs once over each window, in pieces; its hidden states go through the head in chunks of positions
+(`engine.scoring.head`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from engine import steps
+from engine.errors import ParameterError, TextError, UnsupportedModelError
+from engine.models import opening
+from engine.models.loaded import ScoringModel
+from engine.models.opening import Bos
+from engine.scoring import head
+from engine.scoring.results import TextScores
+from engine.steps import Progress, Steps
+from engine.text import windows
+from engine.text.tokens import Encoding, IntArray
+
+_PIECE = 1_024
+"""Tokens that the transformer reads between two steps: about a second for a small model on a processor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A text made ready for a model: its tokens, what stands in front of them, and the windows they are read in."""
+
+    encoding: Encoding
+    settings: "ReadingSettings"
+    opening_ids: tuple[int, ...]
+    plan: windows.WindowPlan
+    windows: tuple[windows.Window, ...]
+
+    @property
+    def top_k(self) -> int:
+        """Alternatives kept at each position."""
+        return self.settings.top_k
+
+    @property
+    def n(self) -> int:
+        """Tokens of the text."""
+        return len(self.encoding)
+
+    @property
+    def n_blank(self) -> int:
+        """Tokens at the start that nothing predicts: one, unless an opening token stands in front of it."""
+        return 0 if self.plan.predicts_first else 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSettings:
+    """How a text is read. Fields as the parameters of `score_text_steps`."""
+
+    top_k: int = 10
+    bos: Bos = "auto"
+    window: int | None = None
+    stride: int | None = None
+    special_tokens: bool = False
+
+
+def score_text(
+    model: ScoringModel,
+    text: str,
+    *,
+    top_k: int = 10,
+    bos: Bos = "auto",
+    window: int | None = None,
+    stride: int | None = None,
+    special_tokens: bool = False,
+    prepend_bos: bool | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> TextScores:
+    """Score `text` token by token. Parameters, result and errors as in `score_text_steps`.
+
+    on_progress
+        Called with a `Progress` after each chunk.
+    """
+    work = score_text_steps(
+        model,
+        text,
+        top_k=top_k,
+        bos=opening.choice(bos, prepend_bos),
+        window=window,
+        stride=stride,
+        special_tokens=special_tokens,
+    )
+    return steps.run(work, on_progress)
+
+
+def score_text_steps(
+    model: ScoringModel,
+    text: str,
+    *,
+    top_k: int = 10,
+    bos: Bos = "auto",
+    window: int | None = None,
+    stride: int | None = None,
+    special_tokens: bool = False,
+    prepend_bos: bool | None = None,
+    encoding: Encoding | None = None,
+) -> Steps[TextScores]:
+    """Score `text` token by token, yielding a `Progress` after each chunk of positions.
+
+    Parameters
+    ----------
+    model
+        The model; it is not changed.
+    text
+        Any text.
+    top_k
+        Most probable alternatives to keep at each position, 0..V.
+    bos
+        What stands in front of every window. 'auto': what the model's own tokenizer puts there, which for GPT-2 and
+        SmolLM2 is nothing. 'on': its opening token in any case, so that the first token is predicted too. 'off':
+        nothing.
+    window, stride
+        Tokens read at once and tokens moved on between windows, for texts that do not fit; by default the context
+        length and half of the window. See `engine.text.windows`.
+    special_tokens
+        Whether text that spells a special token ("<|endoftext|>") is read as that token rather than as plain text.
+    prepend_bos
+        An older way to say `bos`: True is 'on', False is 'off'.
+    encoding
+        The text's tokens, where another model's tokenizer has cut it already; by default the model's own does.
+
+    Returns
+    -------
+    TextScores
+        n rows for n tokens; without an opening token the first is NaN, so that a text of one token has no perplexity.
+
+    Raises
+    ------
+    TextError
+        The text is empty or holds lone surrogates.
+    ParameterError
+        A setting is out of range, or the model has no opening token to put in front.
+    UnsupportedModelError
+        The model's outputs do not fit its tokenizer, or are not numbers.
+    """
+    yield Progress(f"Reading the text with {model.title}", unit="tokens")
+    message = f"Scoring with {model.title}"
+    settings = ReadingSettings(top_k, opening.choice(bos, prepend_bos), window, stride, special_tokens)
+    (reading,) = prepare((model,), text, settings, encoding)
+    readings: list[head.Readings] = []
+    for part in reading.windows:
+        done, workspace = part.first, None
+        for hidden, targets in hidden_and_targets(model, reading, part):
+            workspace = workspace or head.Workspace(model.vocab_size, hidden.device)
+            for chunk in head.chunks(model.vocab_size, hidden):
+                readings += head.read_chunk(model, hidden[chunk], targets[chunk], top_k, workspace)
+                yield Progress(message, done + chunk.stop, reading.n, "tokens")
+            done += len(targets)
+    return text_scores(model, text, reading, readings)
+
+
+def prepare(
+    models: Sequence[ScoringModel], text: str, settings: ReadingSettings, encoding: Encoding | None = None
+) -> list[Reading]:
+    """Check the settings, cut the text into tokens and these into windows. Errors as in `score_text_steps`.
+
+    Several models share one vocabulary and walk the same windows, each with the opening it needs in front. The first
+    token counts as predicted only if it is for all of them.
+    """
+    first = models[0]
+    if encoding is None:
+        encoding = first.tokenizer.encode(text, special_tokens=settings.special_tokens)
+    openings = [_opening_of(model, encoding, settings) for model in models]
+    plan = window_plan(models, openings, settings.window, settings.stride)
+    for model in models:
+        _check_fit(model, encoding, settings.top_k)
+    parts = windows.rolling_windows(len(encoding), plan)
+    return [Reading(encoding, settings, ids, plan, parts) for ids in openings]
+
+
+def window_plan(
+    models: Sequence[ScoringModel], openings: Sequence[tuple[int, ...]], window: int | None, stride: int | None
+) -> windows.WindowPlan:
+    """Windows that all models can read, with room for the longest of their openings."""
+    return windows.plan(
+        min(model.context_length for model in models),
+        window,
+        stride,
+        opening=max(map(len, openings)),
+        predicts_first=all(openings),
+    )
+
+
+def _opening_of(model: ScoringModel, encoding: Encoding, settings: ReadingSettings) -> tuple[int, ...]:
+    """What stands in front of the text; nothing if the text spells it out itself and is read so."""
+    ids = opening.opening_ids(model, settings.bos)
+    spelt_out = settings.special_tokens and tuple(encoding.token_ids[: len(ids)].tolist()) == ids
+    return () if spelt_out else ids
+
+
+def _check_fit(model: ScoringModel, encoding: Encoding, top_k: int) -> None:
+    if not 0 <= top_k <= model.vocab_size:
+        raise ParameterError(f"top_k is {top_k:,}; it must be 0 to {model.vocab_size:,}, the size of the vocabulary.")
+    if not len(encoding):
+        raise TextError("The tokenizer finds no token in this text. Type or paste at least one word.")
+    if int(encoding.token_ids.max()) >= model.vocab_size:
+        raise UnsupportedModelError(
+            f"{model.title} gives {model.vocab_size:,} logits, but its tokenizer gave the id "
+            f"{int(encoding.token_ids.max()):,}. The two do not belong together."
+        )
+
+
+@torch.inference_mode()
+def hidden_and_targets(
+    model: ScoringModel, reading: Reading, part: windows.Window
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Run the transformer over one window: (C, width) hidden states and the (C,) token ids they predict, by pieces.
+
+    This is the one place of the shift. For a window over tokens t0..t3 whose tokens from t1 on are wanted:
+
+        read    [opening] t0  t1   t2   t3
+        hidden      h    h0   h1   h2   h3
+        predicts   t0    t1   t2   t3   (next)
+                         '----.----'
+                         kept: h0 h1 h2 for t1 t2 t3
+
+    C is 0 for a piece that only gives context to the next ones.
+    """
+    ids = torch.from_numpy(reading.encoding.token_ids[part.start : part.stop].copy())
+    if reading.opening_ids:
+        ids = torch.cat([torch.tensor(reading.opening_ids), ids])
+    first, last = len(ids) - 1 - (part.stop - part.first), len(ids) - 1
+    start = 0
+    for hidden in model.hidden_pieces(ids, _PIECE):
+        stop = start + len(hidden)
+        kept = slice(max(first, start), max(first, start, min(last, stop)))
+        yield hidden[kept.start - start : kept.stop - start], ids[kept.start + 1 : kept.stop + 1].to(hidden.device)
+        start = stop
+
+
+def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list[head.Readings]) -> TextScores:
+    """Put the readings of all chunks, which are in the order of the text, into one result on the CPU.
+
+    Raises
+    ------
+    UnsupportedModelError
+        Where a log-probability is not a number.
+    """
+    log_probs = column(reading, readings, "log_probs", np.nan, np.float64)
+    if np.isnan(log_probs[reading.n_blank :]).any():
+        raise UnsupportedModelError(
+            f"{model.title} gave outputs that are not numbers for this text. Load it in float32, or take another model."
+        )
+    top_ids = column(reading, readings, "top_ids", -1, np.int64, reading.top_k)
+    return TextScores(
+        text=text,
+        model_key=model.key,
+        model_title=model.title,
+        token_ids=reading.encoding.token_ids,
+        tokens=tuple(model.tokenizer.token_texts(reading.encoding.token_ids)),
+        spans=reading.encoding.spans,
+        log_probs=log_probs,
+        ranks=column(reading, readings, "ranks", 0, np.int64),
+        ties=column(reading, readings, "ties", 0, np.int64),
+        entropies=column(reading, readings, "entropies", np.nan, np.float64),
+        top_ids=top_ids,
+        top_log_probs=column(reading, readings, "top_log_probs", np.nan, np.float64, reading.top_k),
+        top_tokens=token_table(model, top_ids),
+        window=reading.plan.window,
+        stride=reading.plan.stride,
+        bos=reading.settings.bos,
+        opening_ids=reading.opening_ids,
+        opening_tokens=tuple(model.tokenizer.token_texts(reading.opening_ids)),
+        special_tokens=reading.settings.special_tokens,
+    )
+
+
+def column(
+    reading: Reading, parts: Sequence[object], name: str, blank: float, dtype: type, *width: int
+) -> npt.NDArray[Any]:
+    """Array (n, *width) on the CPU of the field `name` of all parts, which are in the order of the text."""
+    out: npt.NDArray[Any] = np.full((reading.n, *width), blank, dtype=dtype)
+    if parts:
+        out[reading.n_blank :] = torch.cat([getattr(part, name) for part in parts]).cpu().numpy()
+    return out
+
+
+def token_table(model: ScoringModel, ids: IntArray) -> tuple[tuple[str, ...], ...]:
+    """Strings for (n, k) ids; empty ones for -1."""
+    flat = np.array(["", *model.tokenizer.token_texts(ids[ids >= 0])], dtype=object)
+    places = np.where(ids.ravel() >= 0, np.cumsum(ids.ravel() >= 0), 0)
+    return tuple(map(tuple, flat[places].reshape(ids.shape).tolist()))

@@ -1,0 +1,309 @@
+"""The token strip: a result as compact data for the browser, and as one self-contained HTML page.
+
+The strip itself is assets/strip.css and the parts of assets/ named in `SCRIPT_PARTS`. The browser gets numbers and
+strings only and computes everything else (probability, surprisal, words, colours), so that a reader can change the
+view without asking anyone. This module knows nothing of who shows the strip.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import math
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.paths import ASSETS
+from engine.scoring.results import ModelComparison, TextScores
+from engine.strip import graphemes
+
+Payload = dict[str, Any]
+"""JSON-ready data of one strip; its fields are listed in `payload` and `comparison_payload`."""
+
+# Joined in this order into one ES module: later parts use what earlier ones define.
+SCRIPT_PARTS = ("scales.js", "text.js", "cards.js", "toolbar.js", "address.js", "strip.js")
+
+_SIGNIFICANT_DIGITS = 4
+_MOST_DECIMALS = 6
+_FloatArray = npt.NDArray[np.float64]
+
+
+def payload(scores: TextScores, *, top_k: int | None = None) -> Payload:
+    """Data of the strip of one reading.
+
+    Parameters
+    ----------
+    scores
+        The reading, n tokens.
+    top_k
+        Alternatives to carry for each token; None for all there are. They are most of the size: about 12 bytes each.
+
+    Returns
+    -------
+    dict
+        `strings` (each text once), `opening` (strings of the tokens put in front of the text), `token` (n indices into
+        `strings`), `cell` and `word` (first tokens of cells, which are characters shown whole, and of words),
+        `cell_text`, `columns` (log_prob and entropy in nats, rank; None where unpredicted), `ties` (number of other
+        tokens of the same rank, by token index, where there are any) and `top` (k, and n * k indices and
+        log-probabilities, a token after the other).
+    """
+    strings = _Strings()
+    starts = graphemes.cell_starts(scores.text, scores.spans, [start for start, _ in scores.groups])
+    texts = graphemes.cell_texts(scores.text, scores.spans, [*starts, len(scores)])
+    k = scores.top_ids.shape[1] if top_k is None else min(top_k, scores.top_ids.shape[1])
+    return {
+        "kind": "scores",
+        "title": scores.model_title,
+        **_layout(texts, starts, strings),
+        "opening": list(scores.opening_tokens),
+        "token": strings.all(scores.tokens),
+        "columns": {
+            "log_prob": _rounded(scores.log_probs),
+            "rank": _ranks(scores.ranks),
+            "entropy": _rounded(scores.entropies),
+        },
+        "ties": _ties(scores),
+        "top": {
+            "k": k,
+            "token": strings.all(name for names in scores.top_tokens for name in names[:k]),
+            "log_prob": _rounded(scores.top_log_probs[:, :k].ravel()),
+        },
+        "strings": strings.table,
+    }
+
+
+def comparison_payload(
+    comparison: ModelComparison, which: Literal["difference", "a", "b"] = "difference", *, top_k: int | None = None
+) -> Payload:
+    """Data of one of the three strips of a comparison.
+
+    Parameters
+    ----------
+    comparison
+        Two readings of one text.
+    which
+        'a' or 'b': the strip of that reading, on a colour scale that fits both, so that equal colours mean equal
+        numbers. 'difference': log p_b - log p_a of every aligned span, and with a shared vocabulary the divergences,
+        ranks (with `ties_a` and `ties_b`) and entropies of both and the tokens whose probability changed most
+        (`changed`, as `top` in `payload`). `opening` is there where both models have the same tokens in front.
+    top_k
+        As in `payload`.
+    """
+    if which != "difference":
+        shown = payload(comparison.a if which == "a" else comparison.b, top_k=top_k)
+        return {**shown, "side": which, "domain": _shared_domain(comparison)}
+    strings = _Strings()
+    m = len(comparison.spans)
+    groups = [start for start, _ in comparison.a.groups] if comparison.shared_vocabulary else list(range(m))
+    starts = graphemes.cell_starts(comparison.a.text, comparison.spans, groups)
+    texts = graphemes.cell_texts(comparison.a.text, comparison.spans, [*starts, m])
+    tokens = comparison.a.tokens if comparison.shared_vocabulary else comparison.span_texts()
+    return {
+        "kind": "comparison",
+        "title_a": comparison.a.model_title,
+        "title_b": comparison.b.model_title,
+        **_layout(texts, starts, strings),
+        "opening": _common_opening(comparison),
+        "token": strings.all(tokens),
+        "columns": _comparison_columns(comparison),
+        **_comparison_ties(comparison),
+        "changed": _changed(comparison, strings),
+        "strings": strings.table,
+    }
+
+
+class _Strings:
+    """Each string once, in order of first use."""
+
+    def __init__(self) -> None:
+        self._index: dict[str, int] = {}
+
+    def all(self, texts: Iterable[str]) -> list[int]:
+        index = self._index
+        return [index.setdefault(text, len(index)) for text in texts]
+
+    @property
+    def table(self) -> list[str]:
+        return list(self._index)
+
+
+def _layout(texts: list[str], starts: list[int], strings: _Strings) -> Payload:
+    """What the strip builds its cells from; `signature` changes just when they must be built anew."""
+    return {
+        "signature": hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16],
+        "monospace": graphemes.is_code("".join(texts)),
+        "cell": starts,
+        "word": [starts[at] for at in graphemes.word_starts(texts)],
+        "cell_text": strings.all(texts),
+    }
+
+
+def _rounded(values: _FloatArray) -> list[float | None]:
+    """Values to four significant digits, at most six decimals; None for NaN and infinities, which JSON has not."""
+    with np.errstate(divide="ignore"):
+        magnitude = np.floor(np.log10(np.abs(np.nan_to_num(values))))
+    decimals = np.clip(_SIGNIFICANT_DIGITS - 1 - magnitude, 0, _MOST_DECIMALS)
+    scale = 10.0**decimals
+    rounded = np.round(values * scale) / scale + 0.0
+    return [value if math.isfinite(value) else None for value in rounded.tolist()]
+
+
+def _ranks(ranks: npt.NDArray[np.int64]) -> list[int | None]:
+    return [rank or None for rank in ranks.tolist()]
+
+
+def _ties(scores: TextScores) -> dict[str, int]:
+    return {str(i): int(scores.ties[i]) for i in np.flatnonzero(scores.ties)}
+
+
+def _comparison_ties(comparison: ModelComparison) -> Payload:
+    """Ties of both models, where ranks are shown: with one vocabulary."""
+    if not comparison.shared_vocabulary:
+        return {}
+    return {"ties_a": _ties(comparison.a), "ties_b": _ties(comparison.b)}
+
+
+def _common_opening(comparison: ModelComparison) -> list[str]:
+    in_a, in_b = comparison.a.opening_tokens, comparison.b.opening_tokens
+    return list(in_a) if in_a == in_b else []
+
+
+def _shared_domain(comparison: ModelComparison) -> dict[str, list[float]]:
+    """Smallest and largest value of each quantity over both readings, in the strip's units: entropy in bits."""
+    both = {
+        "logprob": np.concatenate([comparison.a.log_probs, comparison.b.log_probs]),
+        "entropy": np.concatenate([comparison.a.entropies, comparison.b.entropies]) / np.log(2.0),
+    }
+    both["prob"] = np.exp(both["logprob"])
+    both["surprisal"] = -both["logprob"] / np.log(2.0)
+    known = {name: values[np.isfinite(values)] for name, values in both.items()}
+    return {name: [float(v.min()), float(v.max())] for name, v in known.items() if v.size}
+
+
+def _comparison_columns(comparison: ModelComparison) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {
+        "log_prob_a": _rounded(comparison.log_probs_a),
+        "log_prob_b": _rounded(comparison.log_probs_b),
+    }
+    if not comparison.shared_vocabulary:
+        pieces = {"pieces_a": comparison.ranges_a, "pieces_b": comparison.ranges_b}
+        return columns | {name: (ranges[:, 1] - ranges[:, 0]).tolist() for name, ranges in pieces.items()}
+    for side, scores in (("a", comparison.a), ("b", comparison.b)):
+        columns[f"rank_{side}"] = _ranks(scores.ranks)
+        columns[f"entropy_{side}"] = _rounded(scores.entropies)
+    for name in ("kl_ab", "kl_ba", "js"):
+        values = getattr(comparison, name)
+        if values is not None:
+            columns[name] = _rounded(values)
+    return columns
+
+
+def _changed(comparison: ModelComparison, strings: _Strings) -> Payload | None:
+    names, in_a, in_b = comparison.changed_tokens, comparison.changed_log_probs_a, comparison.changed_log_probs_b
+    if names is None or in_a is None or in_b is None:
+        return None
+    return {
+        "k": in_a.shape[1],
+        "token": strings.all(name for row in names for name in row),
+        "log_prob_a": _rounded(in_a.ravel()),
+        "log_prob_b": _rounded(in_b.ravel()),
+    }
+
+
+@cache
+def script() -> str:
+    """The strip's ES module; its default export mounts a strip (see assets/strip.js)."""
+    palette = (ASSETS / "palette.json").read_text(encoding="utf-8")
+    parts = [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPT_PARTS]
+    return "\n".join([f"const PALETTE = {palette.strip()};", *parts])
+
+
+@cache
+def style() -> str:
+    """The strip's style sheet, with the palette as custom properties for both themes."""
+    palette = json.loads((ASSETS / "palette.json").read_text(encoding="utf-8"))
+    themes = [f".ls[data-theme={theme}] {{ {_properties(palette[theme])} }}\n" for theme in ("light", "dark")]
+    return "".join(themes) + (ASSETS / "strip.css").read_text(encoding="utf-8")
+
+
+def _properties(colours: dict[str, Any]) -> str:
+    return " ".join(f"--p-{name.replace('_', '-')}: {it};" for name, it in colours.items() if isinstance(it, str))
+
+
+def standalone_html(result: TextScores | ModelComparison, *, title: str = "Logitscope") -> str:
+    """One HTML page with the strip of a reading, or of a comparison's difference, that needs nothing else.
+
+    The page cannot reach the network or run any script but the strip's: its content security policy names the
+    strip's by hash. Text is only ever data in it.
+    """
+    if isinstance(result, ModelComparison):
+        data, facts = comparison_payload(result), _comparison_facts(result)
+    else:
+        data, facts = payload(result), _facts(result)
+    code = script() + '\nmountPage(document.getElementById("strip"), document.getElementById("data"));\n'
+    sheet = style()
+    # Escaped so that no text can end the script element it travels in.
+    embedded = json.dumps({"strip": data, "title": title, "facts": facts}, separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )
+    policy = f"default-src 'none'; script-src '{_sha256(code)}'; style-src '{_sha256(sheet)}'; base-uri 'none'"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{sheet}</style>\n</head>\n<body>\n"
+        f'<main id="strip"></main>\n<script type="application/json" id="data">{embedded}</script>\n'
+        f'<script type="module">{code}</script>\n</body>\n</html>\n'
+    )
+
+
+def _sha256(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _facts(scores: TextScores) -> list[list[str]]:
+    """Label and value pairs of the page's header."""
+    return [
+        ["Model", scores.model_title],
+        *_opened(scores, "Opened with"),
+        ["Tokens", f"{len(scores):,}"],
+        ["Perplexity", f"{scores.perplexity:,.2f}"],
+        ["Bits per byte", f"{scores.bits_per_byte:.3f}"],
+    ]
+
+
+def _opened(scores: TextScores, label: str) -> list[list[str]]:
+    return [[label, " ".join(scores.opening_tokens)]] if scores.opening_tokens else []
+
+
+def _comparison_facts(comparison: ModelComparison) -> list[list[str]]:
+    return [
+        ["Model A", f"{comparison.a.model_title} (perplexity {comparison.a.perplexity:,.2f})"],
+        ["Model B", f"{comparison.b.model_title} (perplexity {comparison.b.perplexity:,.2f})"],
+        *_opened(comparison.a, "A opened with"),
+        *_opened(comparison.b, "B opened with"),
+        ["Pearson", f"{comparison.pearson:.3f}"],
+        ["B better", f"{comparison.share_above:.0%}"],
+    ]
+
+
+def repr_html(result: TextScores | ModelComparison, *, height: int = 520) -> str:
+    """The same page for a notebook cell: a frame of its own origin, which may run scripts and nothing else.
+
+    Parameters
+    ----------
+    result
+        What to show.
+    height
+        Pixels; the frame scrolls.
+    """
+    document = html.escape(standalone_html(result), quote=True)
+    return (
+        f'<iframe sandbox="allow-scripts" title="Token strip" style="width:100%;height:{height}px;border:0"'
+        f' srcdoc="{document}"></iframe>'
+    )

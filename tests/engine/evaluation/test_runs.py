@@ -1,0 +1,401 @@
+"""Runs from plan to result: stopped, continued, reopened, refused."""
+
+import copy
+import gzip
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine import steps
+from engine.errors import ComparisonError, InputError, ParameterError
+from engine.evaluation.corpora.corpus import read_corpus
+from engine.evaluation.divergence import evaluate
+from engine.evaluation.divergence import result as divergence_result
+from engine.evaluation.divergence.result import CorpusDivergence
+from engine.evaluation.hellaswag.items import HellaSwagItem
+from engine.evaluation.mauve import run as mauve_run
+from engine.evaluation.mauve import score as mauve
+from engine.evaluation.mauve.features import text_features
+from engine.evaluation.mauve.generation import Sampling
+from engine.evaluation.mauve.run import MauveRun
+from engine.evaluation.runs import plans, runner
+from engine.evaluation.runs.batches import RunKeeper
+from engine.evaluation.runs.plans import ModelWanted
+from engine.evaluation.runs.runner import HellaSwagRun
+from engine.evaluation.runs.store import Batch, RunStore
+from engine.models.loaded import LoadedModel
+from engine.models.opening import Bos
+from engine.paths import ROOT
+from engine.steps import Progress, Steps
+from tests.engine import fakes
+
+WANTED = ModelWanted("scratch-gpt2", "float32")
+CORPUS = read_corpus("The first text.\n\nThe second text, a little longer.\n\nA third.")
+ITEMS = tuple(
+    HellaSwagItem(f"Context number {n}", ("one ending", "another", "a third one", "x"), n % 4) for n in range(30)
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "runs.sqlite")
+
+
+def loading(model: LoadedModel) -> runner.Load:
+    """Loads `model` whatever is asked for."""
+
+    def load_steps(name: str, precision: str) -> Steps[LoadedModel]:
+        yield Progress("Loading")
+        return model
+
+    return load_steps
+
+
+@pytest.fixture
+def load(tiny_gpt2: LoadedModel) -> runner.Load:
+    return loading(tiny_gpt2)
+
+
+def texts(count: int) -> list[str]:
+    rng = np.random.default_rng(0)
+    words = ["red", "blue", "walks", "sees", "a", "the", "house", "tree", "and", "then"]
+    return [" ".join(rng.choice(words, 24)) for _ in range(count)]
+
+
+KEPT = {  # runs of version 0.2 as it was on 2026-11-25, before its modules were put in order
+    "divergence": "9e209e17b03a3302",
+    "divergence with options": "459335f5c44477dc",
+    "hellaswag": "0dd7640e7d44c7ae",
+    "hellaswag, stopped": "83dea7a348812828",
+    "mauve": "ac72c5bc5c964fd8",
+    "mauve, written": "0dc9980821a771e4",
+}
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> RunStore:
+    """A store file that an earlier state of the program wrote."""
+    packed = (ROOT / "tests" / "engine" / "data" / "kept_runs.sqlite.gz").read_bytes()
+    (tmp_path / "kept.sqlite").write_bytes(gzip.decompress(packed))
+    return RunStore(tmp_path / "kept.sqlite")
+
+
+def assert_close(found: Any, wanted: Any) -> None:
+    """JSON-ready values are the same but for rounding, which differs between processors."""
+    if isinstance(wanted, dict):
+        assert found.keys() == wanted.keys()
+        for name in wanted:
+            assert_close(found[name], wanted[name])
+    elif isinstance(wanted, list):
+        assert len(found) == len(wanted)
+        for one, other in zip(found, wanted, strict=True):
+            assert_close(one, other)
+    else:
+        assert found == (pytest.approx(wanted, rel=1e-6, abs=1e-9) if isinstance(wanted, float) else wanted)
+
+
+def test_what_was_asked_for_before_has_the_same_id(store: RunStore) -> None:
+    other, both = ModelWanted("smollm2-135m", "nf4"), texts(200)
+    options = {"window": 64, "stride": 16, "bos": "off", "special_tokens": True, "common_tokens": True}
+    planned = {
+        "divergence": plans.plan_divergence(store, WANTED, WANTED, CORPUS),
+        "divergence with options": plans.plan_divergence(store, WANTED, other, CORPUS, **options),  # type: ignore[arg-type]
+        "hellaswag": plans.plan_hellaswag(store, [WANTED, WANTED], ITEMS),
+        "hellaswag, stopped": plans.plan_hellaswag(store, [WANTED], ITEMS, bos="on"),
+        "mauve": plans.plan_mauve(store, WANTED, both[:100], other=both[100:], seeds=2),
+        "mauve, written": plans.plan_mauve(
+            store, WANTED, both[:100], models=[WANTED], sampling=Sampling(new_tokens=3), opening_tokens=4, seeds=1
+        ),
+    }
+    assert {name: plan.id for name, plan in planned.items()} == KEPT
+
+
+@pytest.mark.parametrize("name", ["divergence", "hellaswag", "mauve", "mauve, written"])
+def test_runs_kept_before_open_with_the_numbers_they_ended_with(kept: RunStore, name: str) -> None:
+    run = kept.run(KEPT[name])
+    result = runner.reopen(kept, run.id)
+    assert run.finished
+    assert result is not None
+    assert_close(runner.summary(result), run.summary)
+
+
+def test_a_run_stopped_before_goes_on_from_its_batches(kept: RunStore, load: runner.Load) -> None:
+    run_id = KEPT["hellaswag, stopped"]
+    (before,) = kept.batches(run_id, "model 1")
+    done = steps.run(runner.run_steps(kept, run_id, load))
+    first = next(kept.batches(run_id, "model 1"))
+    assert done.summary["models"][0]["items"] == len(ITEMS)
+    np.testing.assert_equal(first.arrays, before.arrays)
+
+
+def test_a_run_stopped_and_continued_ends_as_one_that_was_not(store: RunStore, load: runner.Load) -> None:
+    run = plans.plan_hellaswag(store, [WANTED], ITEMS)
+    stopped = runner.run_steps(store, run.id, load)
+    for _ in range(4):
+        next(stopped)
+    stopped.close()
+    finished = steps.run(runner.run_steps(store, run.id, load))
+    assert finished.finished
+    result = runner.reopen(store, run.id)
+    assert isinstance(result, HellaSwagRun)
+    fresh = steps.run(runner.run_steps(store, run.id, load)).summary["models"][0]
+    assert fresh["acc"]["value"] == result.results[0].accuracy("acc").value
+    assert len(result.results[0]) == 30
+
+
+def test_the_same_question_is_the_same_run_and_another_is_not(store: RunStore) -> None:
+    first = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
+    assert plans.plan_divergence(store, WANTED, WANTED, CORPUS).id == first.id
+    assert plans.plan_divergence(store, WANTED, WANTED, CORPUS, window=32).id != first.id
+    assert plans.plan_divergence(store, WANTED, ModelWanted("scratch-gpt2", "nf4"), CORPUS).id != first.id
+    assert first.versions["torch"]
+
+
+def test_how_texts_are_read_is_part_of_what_a_run_is(store: RunStore) -> None:
+    first = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
+    assert first.id == plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="auto", special_tokens=False).id
+    others = [
+        plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="on"),
+        plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="off"),
+        plans.plan_divergence(store, WANTED, WANTED, CORPUS, special_tokens=True),
+    ]
+    assert len({first.id, *(run.id for run in others)}) == 4
+    assert others[0].title == f"{first.title}, with an opening token"
+    assert others[2].title == f"{first.title}, special tokens read"
+    with pytest.raises(ParameterError, match="'auto', 'on' or 'off'"):
+        plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="true")  # type: ignore[arg-type]
+
+
+def test_questions_and_crowds_of_texts_are_other_runs_with_another_opening(store: RunStore) -> None:
+    choices: tuple[Bos, ...] = ("auto", "on", "off")
+    for plan in (
+        lambda **how: plans.plan_hellaswag(store, [WANTED], ITEMS, **how),
+        lambda **how: plans.plan_mauve(store, WANTED, texts(100), models=[WANTED], **how),
+    ):
+        runs = [plan(bos=bos) for bos in choices]
+        assert plan().id == runs[0].id
+        assert len({run.id for run in runs}) == 3
+        assert [run.settings["bos"] for run in runs] == list(choices)
+        assert [run.title.removeprefix(runs[0].title) for run in runs] == [
+            "",
+            ", with an opening token",
+            ", without an opening token",
+        ]
+        with pytest.raises(ParameterError, match="'auto', 'on' or 'off'"):
+            plan(bos="true")
+
+
+@pytest.mark.parametrize("bos", ["auto", "off"])
+def test_questions_are_put_with_the_opening_token_that_was_asked_for(
+    store: RunStore, tiny_gpt2: LoadedModel, bos: Bos
+) -> None:
+    model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
+    run = plans.plan_hellaswag(store, [WANTED], ITEMS, bos=bos)
+    done = steps.run(runner.run_steps(store, run.id, loading(model)))
+    result = runner.reopen(store, run.id)
+    assert isinstance(result, HellaSwagRun)
+    found = result.results[0].log_likelihoods
+    for number, ending in ((0, 0), (7, 2)):
+        expected = plain_log_likelihood(model, ITEMS[number], ending, [50256] if bos == "auto" else [])
+        assert found[number, ending] == pytest.approx(expected, abs=1e-4)
+    assert done.models["model 1"]["opening_ids"] == ([50256] if bos == "auto" else [])
+
+
+def plain_log_likelihood(model: LoadedModel, item: HellaSwagItem, ending: int, opening: list[int]) -> float:
+    """Sum of log p of the ending's tokens by one plain forward in float64."""
+    backend = model.tokenizer.backend
+    context = backend(item.context, add_special_tokens=False)["input_ids"]
+    whole = backend(f"{item.context} {item.endings[ending]}", add_special_tokens=False)["input_ids"]
+    ids = torch.tensor([[*opening, *whole]])
+    with torch.inference_mode():
+        logits = copy.deepcopy(model.network).double()(ids).logits[0]
+    log_probs = torch.log_softmax(logits, -1)[:-1].gather(-1, ids[0, 1:, None])[:, 0]
+    return float(log_probs[len(opening) + len(context) - 1 :].sum())
+
+
+@pytest.mark.parametrize("bos", ["auto", "off"])
+def test_crowds_of_texts_are_placed_with_the_opening_token_that_was_asked_for(
+    store: RunStore, tiny_gpt2: LoadedModel, bos: Bos
+) -> None:
+    model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
+    both = texts(200)
+    run = plans.plan_mauve(store, WANTED, both[:100], other=both[100:], seeds=1, bos=bos)
+    done = steps.run(runner.run_steps(store, run.id, loading(model)))
+    features = [text_features(model, part, bos=bos) for part in (both[:100], both[100:])]
+    expected = mauve.mauve_score(*features, seeds=mauve.DEFAULT_SEEDS[:1])
+    assert done.summary["sets"][0]["scores"][0] == pytest.approx(expected.clusterings[0].score)
+
+
+@pytest.mark.parametrize(("bos", "tokens"), [("auto", 1), ("on", 1), ("off", 0)])
+def test_a_run_reads_as_it_was_asked_to_and_says_what_stood_in_front(
+    store: RunStore, tiny_gpt2: LoadedModel, bos: Bos, tokens: int
+) -> None:
+    model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
+    run = plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos=bos)
+    done = steps.run(runner.run_steps(store, run.id, loading(model)))
+    assert done.models["base"]["opening_tokens"] == ["<|endoftext|>"] * tokens
+    assert done.models["candidate"]["opening_ids"] == [50256] * tokens
+    expected = evaluate.corpus_divergence(model, model, CORPUS.texts, bos=bos)
+    result = runner.reopen(store, run.id)
+    assert isinstance(result, CorpusDivergence)
+    np.testing.assert_array_equal(result.base, expected.base)
+
+
+FIRST_VERSION_IDS = {
+    "fae61c9072c28575": (
+        "divergence",
+        {"base": ["scratch-gpt2", "float32"], "candidate": ["scratch-gpt2", "float32"], "stride": None, "window": None},
+        "a2e4eab7ef4955d5bfd1a77f30b5c7e0f2d408c436c10fb292c83c7c7eeaf895",
+    ),
+    "6645326298cadac1": (
+        "hellaswag",
+        {"models": [["scratch-gpt2", "float32"]]},
+        "2c6cea7d93f9e61caf085ba95541a54e8c4a8dda298e7e815b701dc0bd374e26",
+    ),
+}
+"""Ids that the first version gave, whose settings said nothing of an opening token."""
+
+
+@pytest.mark.parametrize("run_id", FIRST_VERSION_IDS)
+def test_runs_of_the_first_version_keep_their_ids_and_read_without_an_opening_token(run_id: str) -> None:
+    kind, settings, data_hash = FIRST_VERSION_IDS[run_id]
+    assert plans.run_id(kind, settings, data_hash, method_version=1) == run_id
+    assert plans.bos_of(settings) == "off"
+    assert not plans.special_tokens_of(settings)
+
+
+class FirstVersionKeeper(RunKeeper):
+    """Keeps pieces as the first version did: no ties, no word on openings but whether one stood in front."""
+
+    def put(self, batch: Batch) -> None:
+        arrays = {name: array for name, array in batch.arrays.items() if not name.endswith(".ties")}
+        data = dict(batch.data)
+        for side in ("a", "b"):
+            told = {name: value for name, value in data[side].items() if "opening" not in name}
+            del told["bos"], told["special_tokens"]
+            data[side] = {**told, "prepend_bos": False}
+        super().put(replace(batch, arrays=arrays, data=data))
+
+
+def test_a_run_of_the_first_version_reopens_and_goes_on_as_it_began(store: RunStore, tiny_gpt2: LoadedModel) -> None:
+    model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
+    run_id, (kind, settings, data_hash) = next(iter(FIRST_VERSION_IDS.items()))
+    begun = {"kind": kind, "title": "An old run", "settings": settings, "data_hash": data_hash, "versions": {}}
+    store.begin(run_id, inputs=list(CORPUS.texts), **begun)
+    old = evaluate.corpus_divergence_steps(
+        model, model, CORPUS.texts, bos="off", keep=FirstVersionKeeper(store, run_id)
+    )
+    while len(store.places(run_id)) < 2:
+        next(old)
+    old.close()
+    assert isinstance(runner.reopen(store, run_id), CorpusDivergence)
+    steps.run(runner.run_steps(store, run_id, loading(model)))
+    result = runner.reopen(store, run_id)
+    assert isinstance(result, CorpusDivergence)
+    expected = evaluate.corpus_divergence(model, model, CORPUS.texts, bos="off")
+    np.testing.assert_array_equal(result.base, expected.base)
+    batches = list(store.batches(run_id, evaluate.STAGE))
+    kept = [divergence_result.comparison_of(batch, CORPUS.texts).a for batch in batches]
+    assert [(one.bos, one.opening_tokens, one.ties.any()) for one in kept] == [("off", (), False)] * 3
+
+
+def test_a_divergence_run_reopens_without_a_model(store: RunStore, load: runner.Load) -> None:
+    run = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
+    assert runner.reopen(store, run.id) is None
+    done = steps.run(runner.run_steps(store, run.id, load))
+    result = runner.reopen(store, run.id)
+    assert isinstance(result, CorpusDivergence)
+    assert done.summary["statistics"]["kl"]["value"] == 0.0
+    assert done.models["base"]["revision"]
+    assert done.summary["tokens"] == len(result)
+
+
+def test_a_model_that_changed_since_is_refused(store: RunStore, load: runner.Load) -> None:
+    run = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
+    store.set_models(run.id, {"base": {"key": "another@1/float32/cpu", "precision": "float32"}})
+    with pytest.raises(ComparisonError, match=r"began with another@1.*start anew"):
+        steps.run(runner.run_steps(store, run.id, load))
+
+
+def test_mauve_of_two_given_sets(store: RunStore, load: runner.Load) -> None:
+    human, other = texts(220)[:110], texts(220)[110:]
+    run = plans.plan_mauve(store, WANTED, human, other=other, seeds=2)
+    done = steps.run(runner.run_steps(store, run.id, load))
+    result = runner.reopen(store, run.id)
+    assert isinstance(result, MauveRun)
+    (one,) = result.sets
+    assert done.summary["sets"][0]["score"]["value"] == one.result.score.value
+    assert "Only 110 texts" in one.result.notes[0]
+    assert one.result.reference is not None
+    assert done.summary["sets"][0]["reference"]["alike"]["score"]["value"] == one.result.reference.alike.score.value
+    assert done.summary["sets"][0]["mauve_star"]["error"] == one.result.mauve_star.error
+    assert f"score {one.result.reference.alike.score.value:.3f} ±" in mauve_run.reference_text(done.summary)
+    assert len(mauve_run.contrasting_clusters(one.result)) == 4
+
+
+def test_a_score_kept_with_a_bootstrap_opens_with_the_seeds_divided_and_says_so(store: RunStore) -> None:
+    human, other = texts(200)[:100], texts(200)[100:]
+    run = plans.plan_mauve(store, WANTED, human, other=other, seeds=4)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, (4, 100))
+    shares = np.stack([np.bincount(row, minlength=5) / 100 for row in labels])
+    arrays = {"p_labels": labels, "q_labels": labels, "p_histogram": shares, "q_histogram": shares}
+    arrays |= {"curve": np.zeros((4, 27, 2)), "bootstrap_scores": np.tile([0.8, 1.0], (4, 1))}
+    data = {"title": "Given set", "texts": other, "human": human, "notes": [], "features": "f", "writing": ""}
+    data["clusterings"] = [[seed, score, 0.1] for seed, score in enumerate((0.90, 0.94, 0.92, 0.96))]
+    store.save(run.id, mauve_run.STAGE, 0, arrays, data, 1.0)
+    result = runner.reopen(store, run.id)
+    assert isinstance(result, MauveRun)
+    (one,) = result.sets
+    assert one.result.score.value == pytest.approx(0.93)
+    # spread of the texts .2 / sqrt(2); of the seeds sqrt(.002 / 3), over their number
+    assert one.result.score.error == pytest.approx((0.02 + 0.002 / 3 / 4) ** 0.5)
+    assert one.result.reference is None
+    assert one.result.mauve_star.value == 1.0
+    assert one.result.notes[0] == mauve_run.BOOTSTRAP_NOTE
+    shown = runner.summary(result)
+    assert shown["sets"][0]["reference"] is None
+    assert mauve_run.reference_text(shown) == ""
+    assert mauve_run.reference_text({"sets": [{"score": {"value": 0.93, "error": 0.1}}]}) == ""
+
+
+def test_mauve_against_a_models_own_continuations(store: RunStore, load: runner.Load) -> None:
+    run = plans.plan_mauve(
+        store, WANTED, texts(104), models=[WANTED], sampling=Sampling(new_tokens=4), opening_tokens=6
+    )
+    steps.run(runner.run_steps(store, run.id, load))
+    result = runner.reopen(store, run.id)
+    assert isinstance(result, MauveRun)
+    for ours, theirs in zip(result.human, result.sets[0].texts, strict=True):
+        assert theirs.split()[:3] == ours.split()[:3]
+        assert len(ours) < len(texts(1)[0])
+    assert result.writing == "temperature 1, 4 tokens, seed 0"
+
+
+def test_openings_given_apart_are_continued_as_they_are(store: RunStore, load: runner.Load) -> None:
+    openings = [f"Context {n}" for n in range(100)]
+    human = [f"{opening} goes on like this" for opening in openings]
+    run = plans.plan_mauve(store, WANTED, human, models=[WANTED], openings=openings, sampling=Sampling(new_tokens=3))
+    steps.run(runner.run_steps(store, run.id, load))
+    result = runner.reopen(store, run.id)
+    assert isinstance(result, MauveRun)
+    assert all(text.startswith(opening) for text, opening in zip(result.sets[0].texts, openings, strict=True))
+
+
+@pytest.mark.parametrize(("human", "other"), [(99, 200), (200, 3), (0, 0)])
+def test_small_sets_are_refused_before_anything_runs(store: RunStore, human: int, other: int) -> None:
+    with pytest.raises(InputError, match="MAUVE needs at least 100"):
+        plans.plan_mauve(store, WANTED, texts(human), other=texts(other))
+
+
+def test_plans_without_data_or_with_too_many_models_are_refused(store: RunStore) -> None:
+    with pytest.raises(InputError):
+        plans.plan_hellaswag(store, [WANTED], ())
+    with pytest.raises(ParameterError, match="3 models"):
+        plans.plan_hellaswag(store, [WANTED] * 3, ITEMS)
+    with pytest.raises(ParameterError, match="Give either"):
+        plans.plan_mauve(store, WANTED, texts(100))

@@ -1,0 +1,183 @@
+"""The one place where pages meet the engine: models and results held for the whole process, work done in one queue.
+
+A page calls `score_text` or `compare_models` and gets the result at once if it is kept. Otherwise it waits its turn
+with progress in view. Leaving a page, pressing Stop or closing the browser gives the place up; work that nobody waits
+for any more is cancelled at its next step.
+"""
+
+import hashlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, TypedDict, TypeVar, Unpack
+
+import streamlit as st
+
+from engine import sources
+from engine.errors import TextError
+from engine.jobs.worker import Ticket, Worker
+from engine.models import loading, registry
+from engine.models.opening import Bos
+from engine.models.pool import ModelPool
+from engine.scoring import compare, score
+from engine.scoring.results import ModelComparison, TextScores
+from engine.sources.kinds import ModelSpec, Scratch
+from engine.steps import Steps
+from engine.strip import payload
+from ui import progress
+
+T = TypeVar("T")
+
+MOST_CHARACTERS = 100_000
+"""Longest text a page takes: about 25,000 tokens, which a browser still draws and scrolls without a hitch."""
+
+
+class Settings(TypedDict, total=False):
+    """How a text is read; what is left out is as in `engine.scoring.score.score_text_steps`."""
+
+    top_k: int
+    bos: Bos
+    special_tokens: bool
+    window: int | None
+    stride: int | None
+
+
+class PairSettings(Settings, total=False):
+    """How two models read a text and are compared, as in `engine.scoring.compare.compare_models_steps`."""
+
+    common_tokens: bool
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model as a person chose it: its name and the precision asked for ('auto' lets the machine decide)."""
+
+    name: str
+    precision: str = "auto"
+
+
+_MOST_KEPT_BYTES = 500_000_000  # of kept results; the longest text's takes about 15 MB
+_PAYLOADS = 16
+
+PAIR = (ModelChoice(registry.DEFAULT_MODEL), ModelChoice(registry.DEFAULT_MODEL, "nf4"))
+"""What is compared unless told otherwise: the default model and its 4-bit form. The first is every page's model."""
+
+
+@st.cache_resource(show_spinner=False)
+def pool() -> ModelPool:
+    """Every loaded model of the process, one copy of each."""
+    return ModelPool()
+
+
+@st.cache_resource(show_spinner=False)
+def worker() -> Worker:
+    """The queue for everything that runs a model, and the results it keeps."""
+    return Worker(keep_bytes=_MOST_KEPT_BYTES)
+
+
+def score_text(name: str, precision: str, text: str, **settings: Unpack[Settings]) -> TextScores:
+    """One model's reading of one text, kept or computed while the page waits in view.
+
+    Parameters
+    ----------
+    name, precision : the model
+    text : what is scored
+    settings : as for `engine.scoring.score.score_text_steps`
+
+    Raises
+    ------
+    EngineError
+        Whatever loading or scoring refuses, or `Cancelled` after Stop.
+    """
+    refuse_long(text)
+    return _waited(*_scoring(ModelChoice(name, precision), text, settings))
+
+
+def compare_models(a: ModelChoice, b: ModelChoice, text: str, **settings: Unpack[PairSettings]) -> ModelComparison:
+    """Two models' readings of one text, aligned; otherwise like `score_text`."""
+    refuse_long(text)
+    return _waited(*_comparing(a, b, text, settings))
+
+
+def ahead_of_time(choices: tuple[ModelChoice, ...], text: str) -> Ticket[TextScores] | Ticket[ModelComparison]:
+    """Queue the score (one choice) or the comparison (two) that a page will ask for, without waiting."""
+    if len(choices) == 1:
+        return worker().submit(*_scoring(choices[0], text, {}))
+    return worker().submit(*_comparing(choices[0], choices[1], text, {}))
+
+
+def computed(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
+    """Any other long work of a page, by the same rules. `key` holds everything the result depends on."""
+    return _waited(key, make_steps)
+
+
+@lru_cache(maxsize=_PAYLOADS)
+def strip_payload(scores: TextScores) -> payload.Payload:
+    """Data of the strip of a reading, made once: a page that is touched draws itself anew."""
+    return payload.payload(scores)
+
+
+@lru_cache(maxsize=_PAYLOADS)
+def comparison_payload(comparison: ModelComparison, which: Literal["difference", "a", "b"]) -> payload.Payload:
+    """Data of one of the strips of a comparison, made once."""
+    return payload.comparison_payload(comparison, which)
+
+
+def text_hash(text: str) -> str:
+    """Short name of a text for keys; lone surrogates do not disturb it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _waited(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
+    progress.refuse_stopped(key)
+    return progress.result_of(worker().submit(key, make_steps), key)
+
+
+def _scoring(choice: ModelChoice, text: str, settings: Settings) -> tuple[Hashable, Callable[[], Steps[TextScores]]]:
+    choice = _resolved(choice)
+
+    def steps() -> Steps[TextScores]:
+        model = yield from pool().load_steps(choice.name, choice.precision)
+        return (yield from score.score_text_steps(model, text, **settings))
+
+    return ("score", choice, text_hash(text), _all_settings(settings)), steps
+
+
+def _comparing(
+    a: ModelChoice, b: ModelChoice, text: str, settings: PairSettings
+) -> tuple[Hashable, Callable[[], Steps[ModelComparison]]]:
+    a, b = _resolved(a), _resolved(b)
+
+    def steps() -> Steps[ModelComparison]:
+        model_a = yield from pool().load_steps(a.name, a.precision)
+        model_b = yield from pool().load_steps(b.name, b.precision)
+        return (yield from compare.compare_models_steps(model_a, model_b, text, **settings))
+
+    return ("compare", a, b, text_hash(text), _all_settings(settings)), steps
+
+
+def _all_settings(settings: Settings) -> tuple[tuple[str, object], ...]:
+    """Every setting, so that one left out and one given its default make one key."""
+    defaults: Settings = {"top_k": 10, "bos": "auto", "window": None, "stride": None, "special_tokens": False}
+    return tuple({**defaults, "common_tokens": False, **settings}.items())
+
+
+def require_here(spec: ModelSpec) -> None:
+    """Raise a `ModelAbsentError` at once where a model must be fetched first: nobody queues to be told that."""
+    if sources.availability(spec).path is None and not isinstance(spec.source, Scratch):
+        next(loading.load_model_steps(spec))  # up to its first step, where it refuses
+
+
+def _resolved(choice: ModelChoice) -> ModelChoice:
+    spec = registry.resolve(choice.name)
+    require_here(spec)
+    return ModelChoice(spec.name, choice.precision)
+
+
+def refuse_long(text: str) -> None:
+    """Raise a `TextError` where `text` is longer than a page takes."""
+    if len(text) > MOST_CHARACTERS:
+        raise TextError(
+            f"The text has {len(text):,} characters; a page takes {MOST_CHARACTERS:,}. Shorten it, or save it as a "
+            "file and run: python -m engine score --json FILE"
+        )

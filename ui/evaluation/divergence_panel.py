@@ -1,0 +1,353 @@
+"""KL over a corpus: what to compare on, the table whose every number opens, and the tokens behind it."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from engine import export
+from engine.evaluation.corpora.corpus import FORMS, Corpus, Form
+from engine.evaluation.divergence import evaluate
+from engine.evaluation.divergence import result as divergence_result
+from engine.evaluation.divergence.result import CorpusDivergence
+from engine.evaluation.runs import plans, runner
+from engine.evaluation.runs.store import Run
+from engine.evaluation.statistics import DivergenceStatistics, Estimate
+from engine.scoring.results import ModelComparison
+from engine.strip import payload as strip_data
+from ui import exports, layout, messages, reading_options, strip
+from ui.engine_access import ModelChoice
+from ui.evaluation import chosen_row, divergence_numbers, own_data, run_progress, runs
+from ui.figures import base
+from ui.figures import evaluation as figures
+from ui.layout import Fact
+from ui.reading_options import CorpusReading
+
+_FORM_TITLES: dict[Form, str] = {
+    "auto": "Found out by itself",
+    "whole": "One text",
+    "paragraphs": "Blank lines part texts",
+    "lines": "One text a line",
+    "jsonl": "JSON lines with a 'text'",
+    "json": "JSON: a list of texts",
+    "csv": "CSV or TSV with a 'text' column",
+}
+_CONTEXT = 48
+
+
+def show(a: ModelChoice, b: ModelChoice) -> None:
+    """Draw the panel for base `a` and candidate `b`."""
+    how = choose_data(a, b)
+    run = runs.asked("divergence", (a, b), **how)
+    if run is None:
+        run = _plan(a, b, runs.own_corpus(), how)
+        if not run.finished and runs.drivers().find(run.id) is None:
+            if run.id != runs.example_run().id:
+                layout.empty_state("Not compared yet", "Press Compare above to set this pair side by side.")
+                return
+            runs.drivers().start(run.id)
+    if run_progress.shown(run):
+        return
+    result = runs.result(run)
+    if isinstance(result, CorpusDivergence):
+        of_result(run, result)
+
+
+def choose_data(a: ModelChoice, b: ModelChoice) -> CorpusReading:
+    """The example corpus, or one's own; returns how the texts are read."""
+    with st.container(horizontal=True, vertical_alignment="center", key="corpus_choice"):
+        chosen = st.segmented_control(
+            "Corpus",
+            ["example", "own"],
+            format_func={"example": "Example corpus: 8 texts", "own": ":material/edit: Your own corpus"}.__getitem__,
+            default="example",
+            required=True,
+            key="corpus",
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+        how = reading_options.corpus_options()
+        if chosen == "example" and st.button("Compare", type="primary", icon=":material/play_arrow:", key="compare"):
+            with messages.shown():
+                runs.begin(_plan(a, b, runs.own_corpus(), how))
+    if chosen == "own":
+        form = st.selectbox("Texts are parted by", FORMS, format_func=_FORM_TITLES.__getitem__, key="corpus_form")
+        own_data.form(
+            "corpus",
+            "Your texts",
+            "Paste texts, a blank line between them. A file may be plain text, JSON, CSV or Parquet.",
+            "Compare on this corpus",
+            lambda data: _begin_own(a, b, data, form, how),
+        )
+    return how
+
+
+def _begin_own(a: ModelChoice, b: ModelChoice, data: own_data.Given, form: Form, how: CorpusReading) -> Sequence[str]:
+    corpus = data.corpus(form)
+    runs.begin(_plan(a, b, corpus, how))
+    return corpus.notes
+
+
+def _plan(a: ModelChoice, b: ModelChoice, corpus: Corpus, how: CorpusReading) -> Run:
+    return plans.plan_divergence(runs.store(), runs.wanted(a), runs.wanted(b), corpus, **how)
+
+
+def of_result(run: Run, result: CorpusDivergence) -> None:
+    """Everything about a finished run."""
+    said = f"{result.candidate_title} (candidate) against {result.base_title} (base). {reading_options.run_opened(run)}"
+    st.caption(messages.plain(said))
+    facts(result)
+    for note in result.notes:
+        st.warning(messages.plain(note), icon=":material/warning:")
+    if result.kl_undefined_reason is not None:
+        st.info(messages.plain(result.kl_undefined_reason), icon=":material/difference:")
+    if np.unique(result.texts).size > 1:
+        st.caption(
+            "Each text is read by itself, without those before it. The same words parted into paragraphs have a higher "
+            "perplexity than as one text, which is how most published figures read them."
+        )
+    opened(run, result)
+    exports.menu(files(run, result))
+
+
+def facts(result: CorpusDivergence) -> None:
+    """The numbers a decision hangs on."""
+    table = result.statistics
+    shown = [
+        Fact(
+            "Bits per byte",
+            f"{result.bits_per_byte_base.value:.3f} → {result.bits_per_byte_candidate.value:.3f}",
+            "Base, then candidate: bits each needs for a byte of the corpus, over the same bytes, so that models with "
+            f"other tokenizers can be compared. Difference {divergence_numbers.pair(result.bits_per_byte_difference)}. "
+            + divergence_numbers.rests_on(result.bits_per_byte_difference),
+        ),
+    ]
+    if table is None:
+        shown.append(Fact("KL", "not defined", str(result.kl_undefined_reason)))
+        shown += _correlation_facts(result)
+    else:
+        shown = [*_table_facts(table), *shown]
+    shown.append(Fact("Tokens", f"{len(result):,}", "Tokens (or common spans) that both models predict."))
+    layout.facts(shown)
+
+
+def _table_facts(table: DivergenceStatistics) -> list[Fact]:
+    """The four headline numbers, each with the error over texts."""
+
+    def fact(label: str, estimate: Estimate, says: str, *, percent: bool = False) -> Fact:
+        about = f"{says} {divergence_numbers.rests_on(estimate, percent=percent)}".rstrip()
+        return Fact(label, divergence_numbers.pair(estimate, percent=percent), about)
+
+    return [
+        fact("Mean KL", table.kl, "Nats lost per token when the candidate stands in for the base."),
+        fact("Perplexity ratio", table.perplexity.ratio, "Candidate over base; 1 is no loss."),
+        fact("Same first guess", table.same_top1, "Both put the same token first; ties count in part.", percent=True),
+        fact(
+            "RMS Δp",
+            table.delta_p_rms,
+            "Root mean square of the change of the token's probability; a few tokens make most of it.",
+            percent=True,
+        ),
+    ]
+
+
+def _correlation_facts(result: CorpusDivergence) -> list[Fact]:
+    """With two tokenizers: of the finest common spans as they are, and per character."""
+    return [
+        Fact(
+            "Pearson",
+            f"{result.pearson:.4f}",
+            "Correlation of the log-probabilities of the finest common spans of text. Spans differ in length, and "
+            "length alone correlates them.",
+        ),
+        Fact(
+            "Pearson per character",
+            f"{result.pearson_per_character:.4f}",
+            "The same with each log-probability divided by the span's characters.",
+        ),
+    ]
+
+
+def opened(run: Run, result: CorpusDivergence) -> None:
+    """The table of numbers, and what the chosen one opens to."""
+    listed = divergence_numbers.lines(result)
+    left, right = st.columns([4, 3], gap="medium")
+    with left:
+        layout.section("Every number", "Select a line: the tokens behind it open below.")
+        frame, key = _numbers_frame(listed), f"numbers_{run.id}"
+        number = listed[chosen_row.chosen_row(frame, _NUMBER_COLUMNS, key, 474, default=_first(listed))]
+        st.caption(how_sure(result))
+    with right:
+        _charts(result, number)
+    behind(run, result, number)
+
+
+def how_sure(result: CorpusDivergence) -> str:
+    """What the columns of errors mean, and how much less the tokens tell than independent ones would."""
+    texts = np.unique(result.texts).size
+    basis = result.kl_basis or "the whole vocabulary"
+    said = f"KL sums {basis} in float32. ± by token takes tokens as independent, as llama.cpp prints it: "
+    if texts < 2:
+        return f"{said}too small, and with one text there is nothing better."
+    said += (
+        f"for comparison with published figures. Trust ± by text: it takes only the {texts:,} texts as independent, "
+        "and the 95 % interval goes with it (Student's t; for the ratio, the difference of perplexities, RMS Δp and "
+        "percentiles whole texts are drawn again)."
+    )
+    kl = None if result.statistics is None else result.statistics.kl
+    if kl is not None and kl.design_effect > 1:
+        said += (
+            f" Mean KL: design effect {kl.design_effect:.1f}, so {len(result):,} tokens tell as much as "
+            f"{kl.effective_tokens:,.0f} independent ones."
+        )
+    return said
+
+
+def behind(run: Run, result: CorpusDivergence, number: divergence_numbers.Number) -> None:
+    """The tokens that a number speaks of, and one of them in its text."""
+    about = f"The {number.about}. Select one to see it in its text; there, A is the base and B the candidate."
+    layout.section(number.label, about)
+    indices = number.opens()
+    if not indices.size:
+        layout.empty_state("No token", "Both models agree here everywhere.")
+        return
+    texts = runs.store().inputs(run.id)
+    key, height = f"tokens_{run.id}_{number.label}", min(320, 38 + 35 * len(indices))
+    frame, nearest = _token_frame(run, result, indices, texts), _nearest(result, indices, number)
+    row = chosen_row.chosen_row(frame, _TOKEN_COLUMNS, key, height, default=nearest)
+    _in_text(run, result, int(indices[row]), texts)
+
+
+def _nearest(result: CorpusDivergence, indices: npt.NDArray[np.int64], number: divergence_numbers.Number) -> int:
+    """Which of the tokens lies nearest to the number itself, where it lies on a chart."""
+    where, value = number.mark or ("", 0.0)
+    values = {"kl": result.kl, "delta": result.delta_p}.get(where)
+    return 0 if values is None else int(np.abs(values[indices] - value).argmin())
+
+
+def _charts(result: CorpusDivergence, number: divergence_numbers.Number) -> None:
+    where, value = number.mark or ("", None)
+    if result.kl is not None:
+        chart = figures.kl_histogram(result.kl, theme=layout.theme(), marked=value if where == "kl" else None)
+        st.plotly_chart(chart, theme=None, key="kl_histogram", config=base.TOOLBAR, alt="How many tokens have which KL")
+    chart = figures.delta_histogram(result.delta_p, theme=layout.theme(), marked=value if where == "delta" else None)
+    st.plotly_chart(chart, theme=None, key="delta_histogram", config=base.TOOLBAR, alt="How probabilities changed")
+
+
+def _first(listed: list[divergence_numbers.Number]) -> int:
+    """The line open at first: the 99 % of KL, where damage shows, or the first."""
+    return next((place for place, number in enumerate(listed) if number.label == "99.0% KL"), 0)
+
+
+_NUMBER_COLUMNS: dict[str, Any] = {
+    "number": st.column_config.TextColumn("Number", width=170),
+    "value": st.column_config.TextColumn("Value", width=62),
+    "by_text": st.column_config.TextColumn("± by text", width=70, help="Standard error with texts as the unit"),
+    "interval": st.column_config.TextColumn("95 % interval", width=112, help="Over texts"),
+    "by_token": st.column_config.TextColumn("± by token", width=76, help="As llama.cpp prints it; too small"),
+}
+_TOKEN_COLUMNS: dict[str, Any] = {
+    "before": st.column_config.TextColumn("Before", width="medium"),
+    "token": st.column_config.TextColumn("Token"),
+    "kl": st.column_config.NumberColumn("KL (nats)", format="%.4f"),
+    "p_base": st.column_config.NumberColumn("p, base", format="percent"),
+    "p_candidate": st.column_config.NumberColumn("p, candidate", format="percent"),
+    "delta": st.column_config.NumberColumn("Δp", format="percent"),
+    "text": st.column_config.NumberColumn("Text", format="localized"),
+}
+
+
+def _numbers_frame(listed: list[divergence_numbers.Number]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "number": [number.label for number in listed],
+            "value": [number.value for number in listed],
+            "by_text": [number.by_text for number in listed],
+            "interval": [number.interval for number in listed],
+            "by_token": [number.by_token for number in listed],
+        }
+    )
+
+
+def _token_frame(run: Run, result: CorpusDivergence, indices: npt.NDArray[np.int64], texts: list[str]) -> pd.DataFrame:
+    places = [_place(run, result, int(index), texts) for index in indices]
+    p_base, p_candidate = np.exp(result.base[indices]), np.exp(result.candidate[indices])
+    frame = pd.DataFrame(
+        {
+            "before": [f"… {before[-_CONTEXT:]}".replace("\n", "↵") for before, _ in places],
+            "token": [f"‹{token}›" for _, token in places],
+            "p_base": p_base,
+            "p_candidate": p_candidate,
+            "delta": p_candidate - p_base,
+            "text": result.texts[indices] + 1,
+        }
+    )
+    if result.kl is not None:
+        frame.insert(2, "kl", result.kl[indices])
+    return frame
+
+
+def _place(run: Run, result: CorpusDivergence, index: int, texts: list[str]) -> tuple[str, str]:
+    """Text before a token, and the token."""
+    comparison = _comparison(run.id, int(result.pieces[index]), tuple(texts))
+    place = int(result.places[index])
+    start, stop = comparison.spans[place].tolist()
+    token = comparison.a.tokens[place] if comparison.shared_vocabulary else comparison.a.text[start:stop]
+    return comparison.a.text[:start], token
+
+
+def _in_text(run: Run, result: CorpusDivergence, index: int, texts: list[str]) -> None:
+    """The token's text as a strip, the token pinned."""
+    piece = int(result.pieces[index])
+    strip.token_strip(
+        strip_data.comparison_payload(_comparison(run.id, piece, tuple(texts))),
+        key=f"corpus_strip_{run.id}_{piece}",
+        height=320,
+        selected=int(result.places[index]),
+        highlight=[int(result.places[index])],
+        default_view={"colour": "kl" if result.kl is not None else "difference"},
+        report=False,
+        url_prefix=None,
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _comparison(run_id: str, piece: int, texts: tuple[str, ...]) -> ModelComparison:
+    batch = runs.store().batch(run_id, evaluate.STAGE, piece)
+    if batch is None:
+        raise RuntimeError(f"piece {piece} of run {run_id} is not in the store")
+    return divergence_result.comparison_of(batch, texts)
+
+
+def files(run: Run, result: CorpusDivergence) -> list[exports.Export]:
+    """The table as Markdown, the tokens as CSV, the summary as JSON."""
+    stem = f"divergence-{run.id}"
+    return [
+        exports.Export("Table (Markdown)", f"{stem}.md", "text/markdown", partial(_markdown, result)),
+        exports.Export("Tokens (CSV)", f"{stem}.csv", "text/csv", partial(_csv, result)),
+        exports.Export(
+            "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(runner.described(run))
+        ),
+    ]
+
+
+def _markdown(result: CorpusDivergence) -> str:
+    head = f"{result.candidate_title} against {result.base_title}\n\n"
+    head += "| number | value | ± by text | 95 % interval | ± by token |\n|---|---|---|---|---|\n"
+    rows = (
+        f"| {n.label} | {n.value} | {n.by_text} | {n.interval} | {n.by_token} |\n"
+        for n in divergence_numbers.lines(result)
+    )
+    notes = [how_sure(result), *result.notes]
+    return head + "".join(rows) + "".join(f"\n{note}\n" for note in notes)
+
+
+def _csv(result: CorpusDivergence) -> str:
+    columns = {"text": result.texts, "log_prob_base_nats": result.base, "log_prob_candidate_nats": result.candidate}
+    if result.kl is not None and result.same_top1 is not None:
+        columns |= {"kl_nats": result.kl, "same_top1": result.same_top1}
+    return export.csv_text(columns)

@@ -1,0 +1,81 @@
+"""Small against large in one table: what was measured for this pair, with its uncertainty, and what was not yet."""
+
+import pandas as pd
+import streamlit as st
+
+from engine.evaluation import glance
+from engine.evaluation.glance import Row
+from ui import exports, layout
+from ui.engine_access import ModelChoice
+from ui.evaluation import divergence_numbers, runs
+
+_BETTER = {"lower": "lower is better", "higher": "higher is better", "": ""}
+
+
+def show(a: ModelChoice, b: ModelChoice) -> None:
+    """Draw the table of the pair."""
+    base, candidate = runs.wanted(a), runs.wanted(b)
+    table = glance.rows(base, candidate, runs.store().runs())
+    layout.section(
+        f"{candidate.title} against {base.title}",
+        "The newest finished run of each kind for this pair. Every number was measured here.",
+    )
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "measure": [row.measure + (f" ({row.unit})" if row.unit else "") for row in table],
+                "base": [_written(row, row.base) for row in table],
+                "candidate": [_written(row, row.candidate) for row in table],
+                "better": [_BETTER[row.better] for row in table],
+                "basis": [row.basis for row in table],
+            }
+        ),
+        column_config={
+            "measure": st.column_config.TextColumn("Measure"),
+            "base": st.column_config.TextColumn("Base"),
+            "candidate": st.column_config.TextColumn("Candidate"),
+            "better": st.column_config.TextColumn("Reads"),
+            "basis": st.column_config.TextColumn("Measured on", width="large"),
+        },
+        hide_index=True,
+        height="content",
+        key="glance_table",
+    )
+    st.caption(glance.ERRORS)
+    few = glance.few_texts_note(table)
+    if few is not None:
+        st.warning(few, icon=":material/warning:")
+    missing = _missing(table)
+    if missing:
+        st.caption(f"Not measured for this pair yet: {', '.join(missing)}. Run it in its view above.")
+    exports.menu(
+        [
+            exports.Export("Table (CSV)", "glance.csv", "text/csv", lambda: glance.to_csv(table)),
+            exports.Export(
+                "Table (JSON)",
+                "glance.json",
+                "application/json",
+                lambda: exports.json_text({"rows": glance.to_json(table)}),
+            ),
+            exports.Export(
+                "Table (Markdown)",
+                "glance.md",
+                "text/markdown",
+                lambda: glance.to_markdown(table, base.title, candidate.title),
+            ),
+        ]
+    )
+
+
+def _json(table: tuple[Row, ...]) -> str:
+    return exports.json_text({"rows": glance.to_json(table)})
+
+
+def _missing(table: tuple[Row, ...]) -> list[str]:
+    kinds = {"Perplexity": "KL over a corpus", "HellaSwag, acc": "HellaSwag", "MAUVE": "MAUVE"}
+    return [kinds[row.measure] for row in table if row.measure in kinds and row.base is None and row.candidate is None]
+
+
+def _written(row: Row, estimate: object) -> str:
+    value = row.base if estimate is row.base else row.candidate
+    return "not measured" if value is None else divergence_numbers.pair(value, percent=row.unit == "share")

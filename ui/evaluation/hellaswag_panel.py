@@ -1,0 +1,340 @@
+"""HellaSwag for two models: accuracies by three conventions, the pair on the same items, and every item."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from engine import export
+from engine.evaluation.hellaswag import hub_items, paired
+from engine.evaluation.hellaswag.evaluate import CONVENTIONS, Convention, HellaSwagResult
+from engine.evaluation.hellaswag.items import HellaSwagItem
+from engine.evaluation.hellaswag.paired import Flip, PairedOutcome
+from engine.evaluation.runs import plans, runner
+from engine.evaluation.runs.runner import HellaSwagRun
+from engine.evaluation.runs.store import Run
+from engine.models.opening import Bos
+from ui import engine_access, exports, layout, messages, reading_options
+from ui.engine_access import ModelChoice
+from ui.evaluation import chosen_row, divergence_numbers, own_data, run_progress, runs
+from ui.figures import base
+from ui.figures import evaluation as figures
+from ui.layout import Fact
+
+_CONVENTION_TITLES: dict[Convention, str] = {
+    "acc": "Sum",
+    "acc_norm": "Per character",
+    "acc_bytes": "Per byte",
+}
+_CONVENTION_SAYS: dict[Convention, str] = {
+    "acc": "acc: the ending with the largest sum of log-probabilities is chosen; short endings have it easier.",
+    "acc_norm": "acc_norm: the sum is divided by the ending's characters, as published leaderboards do.",
+    "acc_bytes": "by byte: the sum is divided by the ending's UTF-8 bytes, however its characters are counted.",
+}
+_WHICH = (
+    "All items",
+    "Only the base right",
+    "Only the candidate right",
+    "Both right",
+    "Both wrong",
+    "Both wrong, by other endings",
+)
+
+
+def show(a: ModelChoice, b: ModelChoice) -> None:
+    """Draw the panel for models `a` and `b`."""
+    bos = choose_data(a, b)
+    run = runs.asked("hellaswag", (a, b), bos=bos)
+    if run is None:
+        run = _plan(a, b, runs.own_items(), bos)
+        if not run.finished and runs.drivers().find(run.id) is None:
+            if (a, b) != engine_access.PAIR or bos != "auto":
+                layout.empty_state("Not evaluated yet", "Press Evaluate above to put the questions to this pair.")
+                return
+            runs.drivers().start(run.id)
+    if run_progress.shown(run):
+        return
+    result = runs.result(run)
+    if isinstance(result, HellaSwagRun):
+        of_result(run, result)
+
+
+def choose_data(a: ModelChoice, b: ModelChoice) -> Bos:
+    """Our own items, the hub's, or a file; returns what stands in front of each question."""
+    titles = {
+        "example": f"Example: {len(runs.own_items())} questions",
+        "hub": "HellaSwag from the hub",
+        "own": ":material/edit: Your own file",
+    }
+    with st.container(horizontal=True, vertical_alignment="center", key="items_choice"):
+        chosen = st.segmented_control(
+            "Questions",
+            list(titles),
+            format_func=titles.__getitem__,
+            default="example",
+            required=True,
+            key="items",
+            persist_state="session",
+            label_visibility="collapsed",
+            wrap=True,
+        )
+        limit = 0
+        if chosen != "example":
+            limit = st.number_input(
+                "Items at most", min_value=1, value=400, step=100, key="items_limit", persist_state="session"
+            )
+        with st.popover("Options", icon=":material/tune:", key="items_options"):
+            bos = reading_options.runs_opening()
+        if chosen != "own" and st.button("Evaluate", type="primary", icon=":material/play_arrow:", key="evaluate"):
+            with messages.shown():
+                runs.begin(_plan(a, b, runs.own_items() if chosen == "example" else _from_hub()[:limit], bos))
+    if chosen == "own":
+        own_data.form(
+            "items",
+            "Items",
+            "The official JSONL (activity_label, ctx_a, ctx_b, endings, label), or six lines an item: context, label, "
+            "four endings.",
+            "Evaluate these items",
+            lambda data: _begin_own(a, b, data, limit, bos),
+        )
+    return bos
+
+
+def _from_hub() -> tuple[HellaSwagItem, ...]:
+    return engine_access.computed(("hellaswag from the hub",), hub_items.fetch_items_steps)
+
+
+def _begin_own(a: ModelChoice, b: ModelChoice, data: own_data.Given, limit: int, bos: Bos) -> Sequence[str]:
+    found = data.items()
+    runs.begin(_plan(a, b, found.items[:limit], bos))
+    return found.notes
+
+
+def _plan(a: ModelChoice, b: ModelChoice, items: Sequence[HellaSwagItem], bos: Bos) -> Run:
+    models = [runs.wanted(a)] if a == b else [runs.wanted(a), runs.wanted(b)]
+    return plans.plan_hellaswag(runs.store(), models, items, bos=bos)
+
+
+def of_result(run: Run, result: HellaSwagRun) -> None:
+    """Everything about a finished run."""
+    convention: Convention = st.segmented_control(
+        "Convention",
+        CONVENTIONS,
+        format_func=_CONVENTION_TITLES.__getitem__,
+        default="acc_norm",
+        required=True,
+        key="convention",
+        persist_state="session",
+        help="How an ending's log-probability becomes a choice. It changes the number: say which you use.",
+    )
+    st.caption(messages.plain(f"{_CONVENTION_SAYS[convention]} {reading_options.run_opened(run)}"))
+    layout.facts(_facts(result, convention))
+    for note in notes(result):
+        st.warning(messages.plain(note), icon=":material/warning:")
+    if len(result.items) < 100:
+        st.caption(
+            f"{len(result.items)} questions give a standard error of about {50 / np.sqrt(len(result.items)):.0f} "
+            "percentage points: enough to see how it works, not to judge a model."
+        )
+    if len(result.results) == 2:
+        _pair(result, convention)
+    _items(run, result, convention)
+    exports.menu(files(run, result))
+
+
+def notes(result: HellaSwagRun) -> list[str]:
+    """What a reader of the numbers should see: each sentence once, with its model's name if it is not of both."""
+    said = [(note, one.model_title) for one in result.results for note in one.notes]
+    both = {note for note, _ in said if sum(note == other for other, _ in said) == len(result.results)}
+    return list(dict.fromkeys(note if note in both else f"{title}: {note}" for note, title in said))
+
+
+def _facts(result: HellaSwagRun, convention: Convention) -> list[Fact]:
+    shown = [
+        Fact(
+            f"{role}: {one.model_title}",
+            divergence_numbers.pair(one.accuracy(convention), percent=True),
+            f"Share of {len(one):,} items answered right, with its standard error; 95 % interval "
+            f"{divergence_numbers.interval(*one.accuracy(convention).interval(), percent=True)}. Chance is 25 %.",
+        )
+        for role, one in zip(("Base", "Candidate"), result.results, strict=False)
+    ]
+    for role, one in zip(("base", "candidate"), result.results, strict=False):
+        rate = len(one) / one.seconds if one.seconds else float("nan")
+        shown.append(Fact(f"Speed, {role}", f"{rate:.2f} items/s", "Items a second, waiting not counted."))
+    return shown
+
+
+def _pair(result: HellaSwagRun, convention: Convention) -> None:
+    outcome = outcome_of(result, convention)
+    bar, facts = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with bar:
+        chart = figures.paired_outcomes(outcome, ("base", "candidate"), theme=layout.theme())
+        st.plotly_chart(chart, theme=None, key="paired", config=base.TOOLBAR, alt="Items by which model is right")
+    with facts:
+        st.metric(
+            "Candidate minus base",
+            f"{100 * outcome.difference:+.1f} points",
+            help="Difference of the accuracies on the same questions.",
+        )
+        for sentence in sentences(outcome):
+            st.caption(sentence)
+
+
+def sentences(outcome: PairedOutcome) -> list[str]:
+    """How sure the difference is, what flipped, and what McNemar's test does and does not say."""
+    low, high = outcome.interval
+    differing = outcome.only_a + outcome.only_b
+    said = [f"95 % interval {100 * low:+.1f} to {100 * high:+.1f} points (Tango's score interval for pairs)."]
+    if not differing:
+        unseen = paired.largest_share_unseen(outcome.items)
+        said.append(
+            f"No question differs; with {outcome.items:,} questions up to {_percent(unseen)} of all such questions "
+            "could (95 %)."
+        )
+    flips = [("Right to wrong", outcome.harmful), ("wrong to right", outcome.beneficial)]
+    if outcome.churn is not None:
+        flips.append(("wrong to another wrong ending", outcome.churn))
+    said.append(f"{'; '.join(_flip(name, flip) for name, flip in flips)} (95 % intervals by Wilson).")
+    said.append(
+        f"McNemar's exact test: p = {outcome.p_value:.3g}, from {differing:,} "
+        f"question{'' if differing == 1 else 's'} that only one of the two has right. "
+        "A large p does not show that they are equal; the interval says how far apart they may be."
+    )
+    return said
+
+
+def _flip(name: str, flip: Flip) -> str:
+    low, high = flip.interval
+    return f"{name} {flip.count:,} ({_percent(flip.share)}, {_percent(low).removesuffix(' %')} to {_percent(high)})"
+
+
+def _percent(share: float) -> str:
+    """A share in percent, to a tenth below ten."""
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def outcome_of(result: HellaSwagRun, convention: Convention) -> PairedOutcome:
+    """The two models on the same items."""
+    a, b = result.results
+    return paired.compare_outcomes(
+        a.right(convention), b.right(convention), choices_a=a.choices(convention), choices_b=b.choices(convention)
+    )
+
+
+def _items(run: Run, result: HellaSwagRun, convention: Convention) -> None:
+    layout.section("Items", "Select one to see its four endings, their scores and probabilities.")
+    rights = [one.right(convention) for one in result.results]
+    which = _WHICH[0]
+    if len(rights) == 2:
+        which = st.selectbox("Show", _WHICH, key="which_items", label_visibility="collapsed")
+    choices = [one.choices(convention) for one in result.results]
+    chosen = np.flatnonzero(_filter(rights, choices, which))
+    if not chosen.size:
+        layout.empty_state("No such item", "Choose another group above.")
+        return
+    height, key = min(300, 38 + 35 * len(chosen)), f"items_{run.id}_{convention}_{which}"
+    row = chosen_row.chosen_row(_items_frame(result, convention, chosen), _ITEM_COLUMNS, key, height)
+    _item(result, int(chosen[row]), convention)
+
+
+def _filter(
+    rights: Sequence[npt.NDArray[np.bool_]], choices: Sequence[npt.NDArray[np.int64]], which: str
+) -> npt.NDArray[np.bool_]:
+    if which == _WHICH[0] or len(rights) < 2:
+        return np.ones(len(rights[0]), dtype=bool)
+    a, b = rights
+    groups: dict[str, npt.NDArray[np.bool_]] = {
+        _WHICH[1]: a & ~b,
+        _WHICH[2]: b & ~a,
+        _WHICH[3]: a & b,
+        _WHICH[4]: ~a & ~b,
+        _WHICH[5]: ~a & ~b & (choices[0] != choices[1]),
+    }
+    return groups[which]
+
+
+_ITEM_COLUMNS: dict[str, Any] = {
+    "number": st.column_config.NumberColumn("Item", format="localized", width=60),
+    "context": st.column_config.TextColumn("Context", width=620),
+    "true": st.column_config.NumberColumn("True", width=60),
+    "base": st.column_config.TextColumn("Base", width=70),
+    "candidate": st.column_config.TextColumn("Candidate", width=85),
+}
+
+
+def _items_frame(result: HellaSwagRun, convention: Convention, chosen: npt.NDArray[np.int64]) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "number": chosen + 1,
+            "context": [result.items[index].context for index in chosen.tolist()],
+            "true": [result.items[index].label + 1 for index in chosen.tolist()],
+        }
+    )
+    for role, one in zip(("base", "candidate"), result.results, strict=False):
+        choices, right = one.choices(convention)[chosen], one.right(convention)[chosen]
+        frame[role] = [f"{'✓' if r else '✗'} {c + 1}" for c, r in zip(choices.tolist(), right.tolist(), strict=True)]
+    return frame
+
+
+def _item(result: HellaSwagRun, index: int, convention: Convention) -> None:
+    item = result.items[index]
+    st.text(item.context)
+    text, chart = st.columns([3, 2], gap="medium")
+    with text:
+        frame = _endings_frame(result, index, convention)
+        st.dataframe(frame, column_config=_ENDING_COLUMNS, hide_index=True, row_height=58, key="endings_table")
+    with chart:
+        probabilities = [
+            (role, one.probabilities[index]) for role, one in zip(("Base", "Candidate"), result.results, strict=False)
+        ]
+        figure = figures.ending_probabilities(probabilities, item.label, theme=layout.theme())
+        st.plotly_chart(figure, theme=None, key="endings", config=base.TOOLBAR, alt="Probability of each ending")
+
+
+_ENDING_COLUMNS: dict[str, Any] = {
+    "true": st.column_config.TextColumn("", width=55),
+    "ending": st.column_config.TextColumn("Ending", width=330),
+    "base": st.column_config.NumberColumn("Base", format="%.3f", width=80),
+    "candidate": st.column_config.NumberColumn("Candidate", format="%.3f", width=85),
+}
+
+
+def _endings_frame(result: HellaSwagRun, index: int, convention: Convention) -> pd.DataFrame:
+    item = result.items[index]
+    frame = pd.DataFrame(
+        {"true": ["true" if n == item.label else str(n + 1) for n in range(4)], "ending": list(item.endings)}
+    )
+    for role, one in zip(("base", "candidate"), result.results, strict=False):
+        frame[role] = one.normalised(convention)[index]
+    return frame
+
+
+def files(run: Run, result: HellaSwagRun) -> list[exports.Export]:
+    """Items as CSV, the summary as JSON."""
+    stem = f"hellaswag-{run.id}"
+    return [
+        exports.Export("Items (CSV)", f"{stem}.csv", "text/csv", partial(_csv, result)),
+        exports.Export(
+            "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(runner.described(run))
+        ),
+    ]
+
+
+def _csv(result: HellaSwagRun) -> str:
+    columns: dict[str, Sequence[object]] = {
+        "context": [item.context for item in result.items],
+        "label": [item.label for item in result.items],
+    }
+    for number, one in enumerate(result.results, start=1):
+        columns |= _model_columns(f"model{number}", one)
+    return export.csv_text(columns)
+
+
+def _model_columns(name: str, one: HellaSwagResult) -> dict[str, Sequence[object]]:
+    sums = {f"{name}_ending{n}_log_likelihood_nats": one.log_likelihoods[:, n].tolist() for n in range(4)}
+    return {**sums, **{f"{name}_{convention}_choice": one.choices(convention).tolist() for convention in CONVENTIONS}}

@@ -1,0 +1,170 @@
+"""MAUVE's numbers, each beside what sets that are alike score, its charts, and the texts behind the clusters."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from engine.evaluation.mauve import run as mauve_run
+from engine.evaluation.mauve.halves import Measures
+from engine.evaluation.mauve.run import MauveRun, MauveSet
+from engine.evaluation.mauve.score import MauveResult
+from engine.evaluation.runs import runner
+from engine.evaluation.runs.store import Run
+from ui import exports, layout, messages, reading_options
+from ui.evaluation import divergence_numbers
+from ui.figures import base
+from ui.figures import evaluation as figures
+from ui.layout import Fact
+
+_CLUSTERS = 6
+_TEXTS = 5
+HUMAN = "Human against human"
+
+
+def of_result(run: Run, result: MauveRun) -> None:
+    """Everything about a finished run."""
+    first = result.sets[0].result
+    about = f"Human texts, and texts of each other set, in {first.buckets} clusters."
+    texts = Fact("Texts", f"{first.texts_p:,} and {first.texts_q:,}", about)
+    layout.facts([*facts(result), texts])
+    wrote = f" Models wrote with {result.writing}." if result.writing else ""
+    st.caption(messages.plain(f"Features from {result.feature_title}.{wrote} {reading_options.run_opened(run)}"))
+    for note in dict.fromkeys(note for one in result.sets for note in one.result.notes):
+        st.warning(messages.plain(note), icon=":material/warning:")
+    _details(result)
+    shown = result.sets[0]
+    if len(result.sets) > 1:
+        titles = [one.title for one in result.sets]
+        chosen = st.segmented_control(
+            "Clusters of", titles, default=titles[0], required=True, key="mauve_set", persist_state="session"
+        )
+        shown = result.sets[titles.index(chosen)]
+    _charts(result, shown)
+    _contrasts(result, shown)
+    exports.menu(files(run, result))
+
+
+def facts(result: MauveRun) -> list[Fact]:
+    """The score of each set, each followed by what sets that are alike score unless that was shown already."""
+    shown: list[Fact] = []
+    for one in result.sets:
+        shown.append(_score(one))
+        alike = _alike(one.result)
+        if alike is not None and alike not in shown:
+            shown.append(alike)
+    return shown
+
+
+def _score(one: MauveSet) -> Fact:
+    result = one.result
+    low, high = result.interval
+    about = (
+        f"Mean over {len(result.clusterings)} k-means seeds, 95 % interval {low:.3f} to {high:.3f}. ± is the standard "
+        "deviation over new samples of as many texts"
+    )
+    about += ", from halves of the texts clustered anew. " if result.splits else ". "
+    return Fact(
+        f"MAUVE: {one.title}",
+        divergence_numbers.pair(result.score),
+        f"{about}Sets that are alike score below 1 as well.",
+    )
+
+
+def _alike(result: MauveResult) -> Fact | None:
+    """What half of the human texts scores against the other half, and the set at the same size."""
+    found = result.reference
+    if found is None:
+        return None
+    sizes, others = (f"{first:,} and {second:,}" for first, second in (found.texts, found.other_texts))
+    at = "at this size" if found.texts == found.other_texts else f"with {others} texts"
+    about = (
+        f"What sets that are alike score here: half of the human texts against the other half ({sizes} texts), mean "
+        f"over {result.splits} random splits; ± is the standard deviation of one such score. See Details for the "
+        f"scores of the other sets {at}."
+    )
+    return Fact(HUMAN, divergence_numbers.pair(found.alike.score), about)
+
+
+def _details(result: MauveRun) -> None:
+    """All measures of all sets as a table, with human against human beside them."""
+    with st.expander("Details", icon=":material/table_rows:"):
+        st.dataframe(table(result), hide_index=True, key="mauve_details")
+        st.caption(
+            "A set is held against human texts, whole and in halves. The halves have the size of human against human: "
+            "compare these. MAUVE\\* adds half a text to each cluster, which takes off part of the dependence on the "
+            "number of texts. The frontier integral is the divergence along the whole curve: the lower, the more alike."
+        )
+
+
+def table(result: MauveRun) -> pd.DataFrame:
+    """A row per set and size, and per human reference: its three measures with their errors."""
+    rows = []
+    for one in result.sets:
+        found, sizes = one.result, (one.result.texts_p, one.result.texts_q)
+        rows.append(_row(one.title, sizes, Measures(found.score, found.mauve_star, found.frontier_integral)))
+        if found.reference is not None:
+            rows.append(_row(f"{one.title}, halves", found.reference.other_texts, found.reference.other))
+            rows.append(_row(f"{HUMAN}, halves", found.reference.texts, found.reference.alike))
+    return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
+
+
+def _row(name: str, sizes: tuple[int, int], found: Measures) -> dict[str, str]:
+    return {
+        "set": name,
+        "texts": f"{sizes[0]:,} and {sizes[1]:,}",
+        "MAUVE": divergence_numbers.pair(found.score),
+        "MAUVE*": divergence_numbers.pair(found.mauve_star),
+        "frontier integral": divergence_numbers.pair(found.frontier_integral),
+    }
+
+
+def _charts(result: MauveRun, shown: MauveSet) -> None:
+    curve, clusters = st.columns(2, gap="medium")
+    with curve:
+        chart = figures.mauve_curves([(one.title, one.result) for one in result.sets], theme=layout.theme())
+        st.plotly_chart(chart, theme=None, key="mauve_curve", config=base.TOOLBAR, alt="MAUVE's divergence curve")
+        st.caption("The line is the mean over the k-means seeds, the band lies between the outermost seeds.")
+    with clusters:
+        chart = figures.cluster_histogram(shown.result, shown.title, theme=layout.theme())
+        st.plotly_chart(chart, theme=None, key="mauve_clusters", config=base.TOOLBAR, alt="Texts in each cluster")
+
+
+def _contrasts(result: MauveRun, one: MauveSet) -> None:
+    """The clusters where the sets differ most, with texts of both."""
+    layout.section("Where they differ", "Clusters in which one set has many more texts than the other, with examples.")
+    first = one.result.clusterings[0]
+    found = mauve_run.contrasting_clusters(one.result, _CLUSTERS).tolist()
+    names = {c: f"{first.p_histogram[c]:.1%} human, {first.q_histogram[c]:.1%} {one.title}" for c in found}
+    cluster = st.selectbox("Cluster", found, format_func=names.__getitem__, key=f"cluster_{one.title}")
+    columns = st.columns(2, gap="medium")
+    sides = (("Human", result.human, first.p_labels), (one.title, one.texts, first.q_labels))
+    for column, (title, texts, labels) in zip(columns, sides, strict=True):
+        inside = np.flatnonzero(labels == cluster)[:_TEXTS].tolist()
+        with column:
+            frame = pd.DataFrame({"text": [texts[index] for index in inside]})
+            setting = {"text": st.column_config.TextColumn(f"{title}: {int((labels == cluster).sum()):,} texts")}
+            st.dataframe(frame, column_config=setting, hide_index=True, key=f"cluster_texts_{title}", row_height=70)
+
+
+def files(run: Run, result: MauveRun) -> list[exports.Export]:
+    """All texts with their clusters as JSON, and the summary."""
+    stem = f"mauve-{run.id}"
+
+    def texts() -> str:
+        sets = [
+            {
+                "title": one.title,
+                "texts": list(one.texts),
+                "clusters": one.result.clusterings[0].q_labels.tolist(),
+                "human_clusters": one.result.clusterings[0].p_labels.tolist(),
+            }
+            for one in result.sets
+        ]
+        return exports.json_text({"human": list(result.human), "sets": sets})
+
+    return [
+        exports.Export("Texts and clusters (JSON)", f"{stem}-texts.json", "application/json", texts),
+        exports.Export(
+            "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(runner.described(run))
+        ),
+    ]

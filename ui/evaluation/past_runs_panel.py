@@ -1,0 +1,133 @@
+"""Past runs: listed, opened, set side by side, exported, deleted."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.evaluation.runs import runner
+from engine.evaluation.runs.store import Run
+from ui import exports, layout
+from ui.evaluation import runs as held
+
+_KINDS = {"divergence": "KL over a corpus", "hellaswag": "HellaSwag", "mauve": "MAUVE"}
+
+
+def show() -> None:
+    """Draw the list and what can be done with the runs selected in it."""
+    runs = held.store().runs()
+    if not runs:
+        layout.empty_state("No runs yet", "What you compare is kept here, batch by batch, and can be reopened.")
+        return
+    layout.section("Past runs", "Select one to open, export or delete it; two or more to set them side by side.")
+    event = st.dataframe(
+        _frame(runs),
+        column_config=_COLUMNS,
+        hide_index=True,
+        key="past_runs",
+        height=min(420, 38 + 35 * len(runs)),
+        on_select="rerun",
+        selection_mode="multi-row",
+    )
+    chosen = [runs[row] for row in event["selection"]["rows"] if row < len(runs)]
+    with st.container(horizontal=True, key="run_actions"):
+        st.button(
+            "Open",
+            type="primary",
+            icon=":material/open_in_full:",
+            disabled=len(chosen) != 1,
+            on_click=_open,
+            args=(chosen[:1],),
+            key="open_run",
+        )
+        if chosen:
+            exports.menu(
+                [exports.Export("Selected runs (JSON)", "runs.json", "application/json", lambda: _json(chosen))]
+            )
+            with st.popover("Delete", icon=":material/delete:"):
+                st.text(f"Delete {len(chosen)} run{'s' if len(chosen) > 1 else ''} with all batches?")
+                st.button("Delete for good", key="delete_runs", on_click=_delete, args=(chosen,))
+    if len(chosen) > 1:
+        layout.section("Side by side")
+        st.dataframe(_side_by_side(chosen), key="side_by_side", height="content")
+    elif chosen:
+        _details(chosen[0])
+
+
+_COLUMNS: dict[str, Any] = {
+    "kind": st.column_config.TextColumn("Kind"),
+    "title": st.column_config.TextColumn("Run", width="large"),
+    "updated": st.column_config.DatetimeColumn("Last change", format="distance"),
+    "state": st.column_config.TextColumn("State"),
+    "id": st.column_config.TextColumn("Id"),
+}
+
+
+def _frame(runs: tuple[Run, ...]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "kind": [_KINDS.get(run.kind, run.kind) for run in runs],
+            "title": [run.title for run in runs],
+            "updated": [datetime.fromtimestamp(run.updated, UTC) for run in runs],
+            "state": [_state(run) for run in runs],
+            "id": [run.id for run in runs],
+        }
+    )
+
+
+def _state(run: Run) -> str:
+    if run.finished:
+        return "finished"
+    driver = held.drivers().find(run.id)
+    return "running" if driver is not None and driver.active else "stopped"
+
+
+def _open(chosen: list[Run]) -> None:
+    run = chosen[0]
+    st.query_params.pop("view", None)
+    st.query_params[held.RUN] = run.id
+    st.session_state.pop("followed_run", None)
+
+
+def _delete(chosen: list[Run]) -> None:
+    for run in chosen:
+        held.drivers().forget(run.id)
+        held.store().delete(run.id)
+
+
+def _json(chosen: list[Run]) -> str:
+    return exports.json_text({"runs": [runner.described(run) for run in chosen]})
+
+
+def _details(run: Run) -> None:
+    facts = {
+        "Data": f"SHA-256 {run.data_hash[:16]}…",
+        **{f"Model: {role}": f"{it['title']}, {it['key']}" for role, it in run.models.items()},
+        "Settings": ", ".join(f"{name} {value}" for name, value in run.settings.items()),
+        "Libraries": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+    }
+    st.dataframe(pd.DataFrame({"what": facts.keys(), "is": facts.values()}), hide_index=True, key="run_details")
+
+
+def _side_by_side(chosen: list[Run]) -> pd.DataFrame:
+    """Numbers of finished runs, a column a run."""
+    columns = {f"{run.title} ({run.id[:6]})": _flat(run.summary) for run in chosen}
+    return pd.DataFrame(columns).map(lambda value: "" if value != value or value is None else f"{value:.5g}")
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, float]:
+    """Numbers of a nested summary under dotted names; errors and lists of percentiles are left out."""
+    found: dict[str, float] = {}
+    if isinstance(value, dict) and "value" in value:
+        value = {"value": value["value"]}  # an estimate: only the number, not what its error rests on
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in pairs:
+        if str(name) in {"kl_percentiles", "delta_p_percentiles", "scores", "seeds"}:
+            continue
+        place = prefix if name == "value" else f"{prefix} {name}".strip()
+        if isinstance(item, int | float) and not isinstance(item, bool):
+            found[place] = float(item)
+        else:
+            found |= _flat(item, place)
+    return found

@@ -1,0 +1,68 @@
+"""A sample in bins, what an epsilon inside the logarithm does, and the bias of entropy estimates."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from engine.lab.bias import EntropyBias
+from engine.measures.checks import Floats
+from ui.figures.lab import look
+from ui.palette import Theme, palette
+
+
+def histogram(edges: Floats, counts: Floats, *, theme: Theme) -> go.Figure:
+    """Counts as density bars between `edges` (b + 1,), so that bins of unlike width compare by area."""
+    colours = palette(theme)
+    widths = np.diff(edges)
+    density = counts / counts.sum() / widths
+    figure = go.Figure(
+        go.Bar(
+            x=(edges[:-1] + edges[1:]) / 2, y=density, width=widths,
+            marker={"color": colours.model_a, "line": {"color": colours.background, "width": 1}},
+            customdata=counts, hovertemplate="%{customdata:.0f} samples<extra></extra>",
+        )
+    )  # fmt: skip
+    title = f"The sample in {counts.size} bins"
+    return look.styled(figure, theme=theme, title=title, x_title="x", y_title="share per unit of x", height=280)
+
+
+def epsilon_error(epsilons: Floats, errors: Floats, current: float, error: float, *, theme: Theme) -> go.Figure:
+    """How far -sum p ln(p + eps) is from the entropy, in nats, against eps; both on log axes."""
+    colours = palette(theme)
+    figure = go.Figure(
+        go.Scatter(
+            x=epsilons, y=errors, mode="lines", line={"color": colours.accent, "width": 2},
+            hovertemplate="ε = %{x:.0e}: %{y:.1e} nats<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.add_scatter(x=[current], y=[error], mode="markers", marker={"size": 11, "color": colours.model_b})
+    look.styled(
+        figure, theme=theme, title="Error of ε inside the log", x_title="ε", y_title="entropy lost (nats)", height=260
+    )
+    figure.update_xaxes(type="log", exponentformat="power", dtick=3, tickfont_size=11)
+    return figure.update_yaxes(type="log", exponentformat="power", dtick=4, tickfont_size=11)
+
+
+def bias(table: EntropyBias, *, theme: Theme) -> go.Figure:
+    """Mean plug-in and Miller-Madow entropy against sample size, with the truth as a line."""
+    colours = palette(theme)
+    figure = go.Figure()
+    lines = (("plug-in", table.plug_in, colours.model_b), ("Miller-Madow", table.miller_madow, colours.model_a))
+    for name, values, colour in lines:
+        figure.add_scatter(
+            x=table.samples, y=values, mode="lines+markers", name=name, line={"color": colour, "width": 2},
+            hovertemplate="%{x} samples: %{y:.3f} nats<extra></extra>",
+        )  # fmt: skip
+    figure.add_hline(
+        y=table.truth, line={"color": colours.text, "dash": "dash", "width": 1}, annotation_text="truth",
+        annotation_position="bottom left", annotation_font_color=colours.muted,
+    )  # fmt: skip
+    look.styled(
+        figure,
+        theme=theme,
+        title="Estimated entropy by sample size",
+        x_title="samples",
+        y_title="nats",
+        height=300,
+        legend_rows=1,
+    )
+    return figure.update_xaxes(type="log", dtick=1)

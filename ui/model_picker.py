@@ -1,0 +1,124 @@
+"""Beside every page: which model, at which precision, and what the machine holds."""
+
+from functools import partial
+from html import escape
+
+import streamlit as st
+
+from engine import sources
+from engine.errors import EngineError
+from engine.models import checkpoint, hardware, registry
+from engine.models.loaded import PRECISIONS
+from ui import address, engine_access
+from ui.engine_access import ModelChoice
+
+AUTOMATIC = "auto"
+_ADDED = "added_models"
+
+
+def model_choice() -> ModelChoice:
+    """Draw the choice of model and precision beside the page; one choice for all pages, kept in links."""
+    with st.sidebar.container(key="model_choice"):
+        return pick_model("model", "precision", "Model", engine_access.PAIR[0])
+
+
+def pick_model(name_key: str, precision_key: str, label: str, default: ModelChoice) -> ModelChoice:
+    """Draw one pair of choices under the given keys, which are also their names in links."""
+    names = known_names(st.query_params.get(name_key))
+    precisions = [AUTOMATIC, *PRECISIONS]
+    address.restore(name_key, names, default.name)
+    address.restore(precision_key, precisions, default.precision)
+    name = st.selectbox(label, names, format_func=_option, key=name_key, persist_state="session")
+    precision = st.selectbox(
+        "Precision" if label == "Model" else f"{label}, precision",
+        precisions,
+        format_func=partial(_precision_option, name),
+        key=precision_key,
+        persist_state="session",
+        help="Automatic takes what is fastest on this machine, or what the model was stored in. bfloat16 rounds: "
+        "log-probabilities move by a few hundredths of a nat. int8 and nf4 are quantised by bitsandbytes: less "
+        "memory, at some cost in fidelity.",
+    )
+    address.note(name_key, default.name)
+    address.note(precision_key, default.precision)
+    return ModelChoice(name, precision)
+
+
+def link_parameters(choice: ModelChoice) -> dict[str, str]:
+    """What a link says of the model."""
+    return {"model": choice.name, "precision": choice.precision}
+
+
+def known_names(asked: str | None = None) -> list[str]:
+    """Names to choose from: the registry's, what this session added, and a hub id that a link asks for."""
+    names = [spec.name for spec in registry.specs()]
+    added: list[str] = st.session_state.setdefault(_ADDED, [])
+    if asked is not None and asked not in names and asked not in added and _is_hub_id(asked):
+        added.append(asked)
+    return names + added
+
+
+def add_model(name: str) -> str:
+    """Let this session choose `name`, a hub id or a directory, and return the model's own name.
+
+    Raises
+    ------
+    UnknownModelError
+        Where it is neither.
+    """
+    spec = registry.resolve(name)
+    if spec.name not in known_names():
+        st.session_state[_ADDED].append(spec.name)
+    return spec.name
+
+
+def status() -> None:
+    """At the foot: the device, and how much of the memory for models is in use."""
+    device = hardware.choose("float32").device
+    used, budget = engine_access.pool().used_bytes, engine_access.pool().budget_bytes
+    held = len(engine_access.pool().loaded())
+    lines = (
+        ("Device", hardware.accelerators()[0].title if device.type != "cpu" else f"CPU, {_cores()} cores"),
+        ("Loaded", f"{held} model{'' if held == 1 else 's'}, {gigabytes(used)} of {gigabytes(budget)}"),
+    )
+    rows = "".join(f"<p><span>{escape(name)}</span> <span>{escape(value)}</span></p>" for name, value in lines)
+    st.sidebar.html(f'<div class="ls-status">{rows}</div>')
+
+
+def gigabytes(count: int) -> str:
+    """Bytes for people.
+
+    >>> gigabytes(541_700_000)
+    '0.54 GB'
+    """
+    return f"{count / 1e9:.2f} GB" if count < 1e10 else f"{count / 1e9:.0f} GB"
+
+
+def _cores() -> int:
+    return hardware.describe().cpu_cores
+
+
+def _option(name: str) -> str:
+    try:
+        spec = registry.resolve(name)
+    except EngineError:
+        return f"{name} (gone)"
+    here = sources.availability(spec).state == "here"
+    return spec.title if here else f"{spec.title} (not here)"
+
+
+def _precision_option(name: str, precision: str) -> str:
+    if precision != AUTOMATIC:
+        return precision
+    spec = registry.resolve(name)
+    return f"Automatic ({checkpoint.choose(spec, sources.availability(spec).path, AUTOMATIC, 'auto').precision})"
+
+
+def _is_hub_id(name: str) -> bool:
+    """Whether `name` is a hub id. A link must not make the server look at a directory of its machine."""
+    if name.startswith((".", "~", "/", "\\")) or name.count("/") != 1:
+        return False
+    try:
+        return registry.resolve(name).family == "hub"
+    except EngineError:
+        return False
