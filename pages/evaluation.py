@@ -3,8 +3,8 @@
 import streamlit as st
 
 from engine.evaluation import glance
+from engine.models.request import ModelRequest
 from ui import address, engine_access, layout, messages, model_picker, reading_options
-from ui.engine_access import ModelChoice
 from ui.evaluation import divergence_panel, glance_panel, hellaswag_panel, mauve_panel, past_runs_panel, runs
 
 KEYS = (("base", "base_precision"), ("candidate", "candidate_precision"))
@@ -71,7 +71,7 @@ def follow_run() -> None:
     reading_options.take_over(run)
 
 
-def model_pair() -> tuple[ModelChoice, ModelChoice]:
+def model_pair() -> tuple[ModelRequest, ModelRequest]:
     with st.container(horizontal=True, vertical_alignment="bottom", key="judged_pair"):
         with st.container(key="side_base", horizontal=True):
             a = model_picker.pick_model(*KEYS[0], "Base", engine_access.PAIR[0])

@@ -6,11 +6,11 @@ import numpy as np
 import streamlit as st
 
 from engine.models import registry
+from engine.models.request import ModelRequest
 from engine.scoring.results import TextScores
 from engine.strip import payload as strip_data
 from ui import composer, engine_access, exports, layout, links, messages, model_picker, reading_options, strip, tables
 from ui import selection as linking
-from ui.engine_access import ModelChoice
 from ui.figures import series
 from ui.layout import Fact
 
@@ -76,7 +76,7 @@ def summary(scores: TextScores) -> None:
 
 
 @st.fragment
-def linked_view(scores: TextScores, choice: ModelChoice) -> None:
+def linked_view(scores: TextScores, choice: ModelRequest) -> None:
     about = (scores.model_key, scores.text, scores.bos, scores.special_tokens, scores.window)
     selection = linking.current(GROUP, about=about)
     events = strip.token_strip(
@@ -126,7 +126,7 @@ def linked_view(scores: TextScores, choice: ModelChoice) -> None:
         linking.table(GROUP, "table", *tables.of_scores(scores))
 
 
-def taking_away(scores: TextScores, choice: ModelChoice) -> None:
+def taking_away(scores: TextScores, choice: ModelRequest) -> None:
     with st.container(horizontal=True, key="taking_away"):
         exports.menu(exports.result_exports(scores, "heatmap", partial(strip_data.standalone_html, scores)))
         links.copy_link(

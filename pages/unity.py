@@ -7,6 +7,7 @@ import streamlit as st
 
 from engine.evaluation import statistics
 from engine.models import registry
+from engine.models.request import ModelRequest
 from engine.scoring.results import ModelComparison
 from engine.strip import payload as strip_data
 from ui import (
@@ -23,7 +24,6 @@ from ui import (
     tables,
 )
 from ui import selection as linking
-from ui.engine_access import ModelChoice
 from ui.figures import unity
 from ui.layout import Fact
 
@@ -52,7 +52,7 @@ def main() -> None:
         taking_away(comparison, a, b)
 
 
-def model_pair() -> tuple[ModelChoice, ModelChoice]:
+def model_pair() -> tuple[ModelRequest, ModelRequest]:
     with st.container(horizontal=True, vertical_alignment="bottom", key="model_pair"):
         with st.container(key="side_a", horizontal=True):
             a = model_picker.pick_model(*KEYS[0], "Model A", engine_access.PAIR[0])
@@ -130,7 +130,7 @@ def correlation(comparison: ModelComparison) -> list[Fact]:
 
 
 @st.fragment
-def linked_view(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> None:
+def linked_view(comparison: ModelComparison, a: ModelRequest, b: ModelRequest) -> None:
     read = comparison.a
     about = (read.model_key, comparison.b.model_key, read.text, read.bos, read.special_tokens, comparison.common_tokens)
     selection = linking.current(GROUP, about=about)
@@ -188,7 +188,7 @@ def linked_view(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> 
         )
 
 
-def taking_away(comparison: ModelComparison, a: ModelChoice, b: ModelChoice) -> None:
+def taking_away(comparison: ModelComparison, a: ModelRequest, b: ModelRequest) -> None:
     with st.container(horizontal=True, key="taking_away"):
         exports.menu(exports.result_exports(comparison, "comparison", partial(strip_data.standalone_html, comparison)))
         models = {"a": a.name, "a_precision": a.precision, "b": b.name, "b_precision": b.precision}

@@ -7,21 +7,19 @@ for any more is cancelled at its next step.
 
 import hashlib
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypedDict, TypeVar, Unpack
 
 import streamlit as st
 
-from engine import sources
 from engine.errors import TextError
 from engine.jobs.worker import Ticket, Worker
-from engine.models import loading, registry
+from engine.models import registry
 from engine.models.opening import Bos
 from engine.models.pool import ModelPool
+from engine.models.request import ModelRequest
 from engine.scoring import compare, score
 from engine.scoring.results import ModelComparison, TextScores
-from engine.sources.kinds import ModelSpec, Scratch
 from engine.steps import Steps
 from engine.strip import payload
 from ui import progress
@@ -48,18 +46,10 @@ class PairSettings(Settings, total=False):
     common_tokens: bool
 
 
-@dataclass(frozen=True)
-class ModelChoice:
-    """A model as a person chose it: its name and the precision asked for ('auto' lets the machine decide)."""
-
-    name: str
-    precision: str = "auto"
-
-
 _MOST_KEPT_BYTES = 500_000_000  # of kept results; the longest text's takes about 15 MB
 _PAYLOADS = 16
 
-PAIR = (ModelChoice(registry.DEFAULT_MODEL), ModelChoice(registry.DEFAULT_MODEL, "nf4"))
+PAIR = (ModelRequest(registry.DEFAULT_MODEL), ModelRequest(registry.DEFAULT_MODEL, "nf4"))
 """What is compared unless told otherwise: the default model and its 4-bit form. The first is every page's model."""
 
 
@@ -90,16 +80,16 @@ def score_text(name: str, precision: str, text: str, **settings: Unpack[Settings
         Whatever loading or scoring refuses, or `Cancelled` after Stop.
     """
     refuse_long(text)
-    return _waited(*_scoring(ModelChoice(name, precision), text, settings))
+    return _waited(*_scoring(ModelRequest(name, precision), text, settings))
 
 
-def compare_models(a: ModelChoice, b: ModelChoice, text: str, **settings: Unpack[PairSettings]) -> ModelComparison:
+def compare_models(a: ModelRequest, b: ModelRequest, text: str, **settings: Unpack[PairSettings]) -> ModelComparison:
     """Two models' readings of one text, aligned; otherwise like `score_text`."""
     refuse_long(text)
     return _waited(*_comparing(a, b, text, settings))
 
 
-def ahead_of_time(choices: tuple[ModelChoice, ...], text: str) -> Ticket[TextScores] | Ticket[ModelComparison]:
+def ahead_of_time(choices: tuple[ModelRequest, ...], text: str) -> Ticket[TextScores] | Ticket[ModelComparison]:
     """Queue the score (one choice) or the comparison (two) that a page will ask for, without waiting."""
     if len(choices) == 1:
         return worker().submit(*_scoring(choices[0], text, {}))
@@ -133,45 +123,33 @@ def _waited(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
     return progress.result_of(worker().submit(key, make_steps), key)
 
 
-def _scoring(choice: ModelChoice, text: str, settings: Settings) -> tuple[Hashable, Callable[[], Steps[TextScores]]]:
-    choice = _resolved(choice)
+def _scoring(choice: ModelRequest, text: str, settings: Settings) -> tuple[Hashable, Callable[[], Steps[TextScores]]]:
+    located = choice.located()
 
     def steps() -> Steps[TextScores]:
-        model = yield from pool().load_steps(choice.name, choice.precision)
+        model = yield from pool().load_steps(located)
         return (yield from score.score_text_steps(model, text, **settings))
 
-    return ("score", choice, text_hash(text), _all_settings(settings)), steps
+    return ("score", located.request, text_hash(text), _all_settings(settings)), steps
 
 
 def _comparing(
-    a: ModelChoice, b: ModelChoice, text: str, settings: PairSettings
+    a: ModelRequest, b: ModelRequest, text: str, settings: PairSettings
 ) -> tuple[Hashable, Callable[[], Steps[ModelComparison]]]:
-    a, b = _resolved(a), _resolved(b)
+    located_a, located_b = a.located(), b.located()
 
     def steps() -> Steps[ModelComparison]:
-        model_a = yield from pool().load_steps(a.name, a.precision)
-        model_b = yield from pool().load_steps(b.name, b.precision)
+        model_a = yield from pool().load_steps(located_a)
+        model_b = yield from pool().load_steps(located_b)
         return (yield from compare.compare_models_steps(model_a, model_b, text, **settings))
 
-    return ("compare", a, b, text_hash(text), _all_settings(settings)), steps
+    return ("compare", located_a.request, located_b.request, text_hash(text), _all_settings(settings)), steps
 
 
 def _all_settings(settings: Settings) -> tuple[tuple[str, object], ...]:
     """Every setting, so that one left out and one given its default make one key."""
     defaults: Settings = {"top_k": 10, "bos": "auto", "window": None, "stride": None, "special_tokens": False}
     return tuple({**defaults, "common_tokens": False, **settings}.items())
-
-
-def require_here(spec: ModelSpec) -> None:
-    """Raise a `ModelAbsentError` at once where a model must be fetched first: nobody queues to be told that."""
-    if sources.availability(spec).path is None and not isinstance(spec.source, Scratch):
-        next(loading.load_model_steps(spec))  # up to its first step, where it refuses
-
-
-def _resolved(choice: ModelChoice) -> ModelChoice:
-    spec = registry.resolve(choice.name)
-    require_here(spec)
-    return ModelChoice(spec.name, choice.precision)
 
 
 def refuse_long(text: str) -> None:

@@ -9,20 +9,20 @@ from engine import sources
 from engine.errors import EngineError
 from engine.models import checkpoint, hardware, registry
 from engine.models.loaded import PRECISIONS
+from engine.models.request import ModelRequest
 from ui import address, engine_access
-from ui.engine_access import ModelChoice
 
 AUTOMATIC = "auto"
 _ADDED = "added_models"
 
 
-def model_choice() -> ModelChoice:
+def model_choice() -> ModelRequest:
     """Draw the choice of model and precision beside the page; one choice for all pages, kept in links."""
     with st.sidebar.container(key="model_choice"):
         return pick_model("model", "precision", "Model", engine_access.PAIR[0])
 
 
-def pick_model(name_key: str, precision_key: str, label: str, default: ModelChoice) -> ModelChoice:
+def pick_model(name_key: str, precision_key: str, label: str, default: ModelRequest) -> ModelRequest:
     """Draw one pair of choices under the given keys, which are also their names in links."""
     names = known_names(st.query_params.get(name_key))
     precisions = [AUTOMATIC, *PRECISIONS]
@@ -41,10 +41,10 @@ def pick_model(name_key: str, precision_key: str, label: str, default: ModelChoi
     )
     address.note(name_key, default.name)
     address.note(precision_key, default.precision)
-    return ModelChoice(name, precision)
+    return ModelRequest(name, precision)
 
 
-def link_parameters(choice: ModelChoice) -> dict[str, str]:
+def link_parameters(choice: ModelRequest) -> dict[str, str]:
     """What a link says of the model."""
     return {"model": choice.name, "precision": choice.precision}
 

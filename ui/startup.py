@@ -20,8 +20,8 @@ import torch
 
 from engine.errors import EngineError
 from engine.models import hardware, registry
+from engine.models.request import ModelRequest
 from ui import engine_access, examples
-from ui.engine_access import ModelChoice
 from ui.evaluation import runs
 
 _log = logging.getLogger("logitscope")
@@ -68,7 +68,7 @@ def _prepare_rest(texts: list[str]) -> None:
         runs.prepare()
 
 
-def _done(choices: tuple[ModelChoice, ...], text: str) -> bool:
+def _done(choices: tuple[ModelRequest, ...], text: str) -> bool:
     """Compute ahead and say whether it worked: one at a time, so that a visitor never waits for more than one."""
     try:
         ticket = engine_access.ahead_of_time(choices, text)

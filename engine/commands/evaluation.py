@@ -119,20 +119,20 @@ def _store() -> Any:
 
 def _done(store: Any, run_id: str, run: RunSteps, device: str = "auto") -> str:
     from engine.evaluation.runs import runner
-    from engine.models.loading import load_model_steps
+    from engine.models.loading import load_located_steps
 
     sys.stderr.write(f"run {run_id} (continue it with --resume {run_id})\n")
-    found = run(runner.run_steps(store, run_id, lambda name, precision: load_model_steps(name, precision, device)))
+    found = run(runner.run_steps(store, run_id, lambda model: load_located_steps(model.located(device))))
     return _json(runner.described(found))
 
 
 def _plan_divergence(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
     from engine.evaluation.runs import plans
-    from engine.evaluation.runs.plans import ModelWanted
+    from engine.models.request import ModelRequest
 
     corpus = _corpus(options.file, options)
-    base = ModelWanted(options.base, options.base_precision)
-    candidate = ModelWanted(options.candidate, options.candidate_precision)
+    base = ModelRequest(options.base, options.base_precision)
+    candidate = ModelRequest(options.candidate, options.candidate_precision)
     reading = {"window": options.window, "stride": options.stride}
     reading |= {name: getattr(options, name) for name in ("bos", "special_tokens", "common_tokens")}
     return plans.plan_divergence(store, base, candidate, corpus, **reading)
@@ -155,14 +155,14 @@ def _plan_hellaswag(store: Any, options: argparse.Namespace, run: RunSteps) -> A
 def _plan_mauve(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
     from engine.evaluation.mauve.generation import Sampling
     from engine.evaluation.runs import plans
-    from engine.evaluation.runs.plans import ModelWanted
+    from engine.models.request import ModelRequest
 
     human = _corpus(options.file, options).texts
     other = None if options.against is None else _corpus(options.against, options).texts
     sampling = Sampling(options.temperature, options.top_k, options.top_p, options.new_tokens, options.seed)
     return plans.plan_mauve(
         store,
-        ModelWanted(options.features, options.features_precision),
+        ModelRequest(options.features, options.features_precision),
         human,
         other=other,
         models=_models(options) if other is None else (),
@@ -182,13 +182,13 @@ def _corpus(file: str | None, options: argparse.Namespace) -> Any:
 
 
 def _models(options: argparse.Namespace) -> list[Any]:
-    from engine.evaluation.runs.plans import ModelWanted
+    from engine.models.request import ModelRequest
 
     precisions = options.precision or []
     names = options.model or [registry.DEFAULT_MODEL] * max(1, len(precisions))
     if len(precisions) > len(names):
         raise errors.ParameterError(f"{len(precisions)} precisions for {len(names)} models. Give one for each model.")
-    return [ModelWanted(name, *precisions[place : place + 1]) for place, name in enumerate(names)]
+    return [ModelRequest(name, *precisions[place : place + 1]) for place, name in enumerate(names)]
 
 
 def _runs(options: argparse.Namespace, run: RunSteps) -> str:

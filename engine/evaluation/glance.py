@@ -9,9 +9,10 @@ import numpy as np
 from engine import export
 from engine.evaluation import statistics
 from engine.evaluation.mauve import run as mauve_run
-from engine.evaluation.runs.plans import ModelWanted, model_wanted, opening_note
+from engine.evaluation.runs.plans import opening_note
 from engine.evaluation.runs.store import Run
 from engine.evaluation.statistics import Estimate
+from engine.models.request import ModelRequest
 
 ERRORS = (
     "± is one standard error: over a corpus's texts (over its tokens if it is one text), and over questions for "
@@ -41,7 +42,7 @@ class Row:
         return "texts" if estimate.by_text else self.units
 
 
-def rows(base: ModelWanted, candidate: ModelWanted, runs: Sequence[Run]) -> tuple[Row, ...]:
+def rows(base: ModelRequest, candidate: ModelRequest, runs: Sequence[Run]) -> tuple[Row, ...]:
     """The table of a pair from `runs`, newest first: of each kind the newest finished one with this pair counts."""
     divergence = _newest(runs, "divergence", [base, candidate])
     hellaswag = _newest(runs, "hellaswag", [base, candidate])
@@ -49,14 +50,14 @@ def rows(base: ModelWanted, candidate: ModelWanted, runs: Sequence[Run]) -> tupl
     return (*_divergence_rows(divergence), *_hellaswag_rows(hellaswag), _mauve_row(mauve), *_cost_rows(divergence))
 
 
-def models_of(run: Run) -> list[ModelWanted]:
+def models_of(run: Run) -> list[ModelRequest]:
     """The models a run judges, base first; none for two given sets of texts."""
     if run.kind == "divergence":
-        return [model_wanted(run.settings[role]) for role in ("base", "candidate")]
-    return [model_wanted(listed) for listed in run.settings["models"]]
+        return [ModelRequest.read(run.settings[role]) for role in ("base", "candidate")]
+    return [ModelRequest.read(listed) for listed in run.settings["models"]]
 
 
-def _newest(runs: Sequence[Run], kind: str, pair: list[ModelWanted]) -> Run | None:
+def _newest(runs: Sequence[Run], kind: str, pair: list[ModelRequest]) -> Run | None:
     return next((run for run in runs if run.kind == kind and run.finished and models_of(run) == pair), None)
 
 

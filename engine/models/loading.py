@@ -14,7 +14,6 @@ from engine.errors import (
     EngineError,
     MemoryBudgetError,
     MissingPackageError,
-    ModelAbsentError,
     ModelError,
     ModelFilesError,
     UnsupportedModelError,
@@ -22,9 +21,10 @@ from engine.errors import (
 from engine.models import checkpoint, footprint, hardware, proofs, registry
 from engine.models import network as networks
 from engine.models.loaded import LoadedModel, Precision
+from engine.models.request import LocatedModel, locate
 from engine.quiet import quiet_libraries, quieten_casts
 from engine.sources import weights
-from engine.sources.kinds import ModelSpec, Scratch
+from engine.sources.kinds import ModelSpec
 from engine.steps import Progress, Steps, run
 from engine.text.tokens import TextTokenizer
 
@@ -54,8 +54,13 @@ def load_model(name: str | ModelSpec, precision: str = "auto", device: str = "au
 def load_model_steps(name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> Steps[LoadedModel]:
     """`load_model`, step by step."""
     spec = registry.resolve(name) if isinstance(name, str) else name
-    path = yield from _path_of(spec)
-    choice = checkpoint.choose(spec, path, precision, device)
+    return (yield from load_located_steps(locate(spec, precision, device)))
+
+
+def load_located_steps(located: LocatedModel) -> Steps[LoadedModel]:
+    """Load a model where `engine.models.request.locate` found it; one of random weights is generated if need be."""
+    spec, choice = located.spec, located.choice
+    path = located.path or (yield from sources.fetch_steps(spec))
     yield Progress(f"Loading {spec.title} in {choice.precision}", 0, 2)
     with quiet_libraries():
         tokenizer = _load_tokenizer(spec, path)
@@ -72,20 +77,6 @@ def load_model_steps(name: str | ModelSpec, precision: str = "auto", device: str
     yield Progress(f"Checking {spec.title}", 1, 2)
     check(model)
     return model
-
-
-def _path_of(spec: ModelSpec) -> Steps[Path]:
-    found = sources.availability(spec)
-    if found.path is not None:
-        return found.path
-    if isinstance(spec.source, Scratch):
-        return (yield from sources.fetch_steps(spec))
-    if found.state == "missing":
-        raise ModelAbsentError(found.message)
-    raise ModelAbsentError(
-        f"{spec.title} is not on this machine. "
-        f"Fetch it on the models page or with `python -m engine fetch {spec.name}`."
-    )
 
 
 def _load_tokenizer(spec: ModelSpec, path: Path) -> "PreTrainedTokenizerFast":

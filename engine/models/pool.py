@@ -14,12 +14,11 @@ from typing import Any, NamedTuple, cast
 
 import torch
 
-from engine import sources
 from engine.errors import MemoryBudgetError
-from engine.models import checkpoint, footprint, hardware, registry
-from engine.models.hardware import Choice
+from engine.models import footprint, hardware
 from engine.models.loaded import PRECISIONS, LoadedModel, Precision
-from engine.models.loading import load_model_steps
+from engine.models.loading import load_located_steps
+from engine.models.request import LocatedModel, ModelRequest
 from engine.sources.kinds import ModelSpec
 from engine.sources.staging import megabytes
 from engine.steps import Progress, Steps, run
@@ -31,7 +30,7 @@ _SHARE_OF_GPU = 0.85
 _LOADING_OVERHEAD = 1.1
 _WAIT_SECONDS = 0.1
 
-LoadSteps = Callable[[ModelSpec, str, str], Steps[LoadedModel]]
+LoadSteps = Callable[[LocatedModel], Steps[LoadedModel]]
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,10 @@ class ModelPool:
     Parameters
     ----------
     budget_bytes : most bytes of weights on each device; None for a share of its memory
-    load : loads one model, given its spec, precision and device
+    load : loads one model
     """
 
-    def __init__(self, budget_bytes: int | None = None, load: LoadSteps = load_model_steps) -> None:
+    def __init__(self, budget_bytes: int | None = None, load: LoadSteps = load_located_steps) -> None:
         self._given_budget = budget_bytes
         self._load = load
         self._lock = threading.Lock()
@@ -74,11 +73,11 @@ class ModelPool:
         self._reserved: dict[_Key, _Use] = {}
         self._loading: dict[_Key, threading.Event] = {}
 
-    def get(self, name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> LoadedModel:
+    def get(self, model: ModelRequest | LocatedModel) -> LoadedModel:
         """The model, loaded if need be. See `load_steps`."""
-        return run(self.load_steps(name, precision, device))
+        return run(self.load_steps(model))
 
-    def load_steps(self, name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> Steps[LoadedModel]:
+    def load_steps(self, model: ModelRequest | LocatedModel) -> Steps[LoadedModel]:
         """The model, loaded if need be, step by step.
 
         Raises
@@ -88,14 +87,13 @@ class ModelPool:
         ModelError, ParameterError
             As `engine.models.loading.load_model` does; the pool is then as before.
         """
-        spec = registry.resolve(name) if isinstance(name, str) else name
-        path = sources.availability(spec).path
-        choice = checkpoint.choose(spec, path, precision, device)
-        key = _Key(spec.name, sources.revision(spec, path), choice.precision, str(choice.device))
-        model = yield from self._held_or_turn(key, spec)
-        if model is None:
-            model = yield from self._load_in_turn(key, spec, choice)
-        return replace(model, reason=choice.reason)
+        located = model.located() if isinstance(model, ModelRequest) else model
+        choice = located.choice
+        key = _Key(located.spec.name, located.revision, choice.precision, str(choice.device))
+        loaded = yield from self._held_or_turn(key, located.spec)
+        if loaded is None:
+            loaded = yield from self._load_in_turn(key, located)
+        return replace(loaded, reason=choice.reason)
 
     def loaded(self) -> list[PoolEntry]:
         """What is loaded, the most recently used first. While the answer is held, these models are in use."""
@@ -148,10 +146,10 @@ class ModelPool:
             yield Progress(f"Waiting for {spec.title}, which is being loaded")
             others.wait(_WAIT_SECONDS)
 
-    def _load_in_turn(self, key: _Key, spec: ModelSpec, choice: Choice) -> Steps[LoadedModel]:
+    def _load_in_turn(self, key: _Key, located: LocatedModel) -> Steps[LoadedModel]:
         try:
-            self._reserve(key, spec)
-            model = yield from self._load(spec, choice.precision, str(choice.device))
+            self._reserve(key, located)
+            model = yield from self._load(located)
             with self._lock:
                 self._alive[model.network] = _Use(key.device, model.memory_bytes)
                 self._entries[key] = PoolEntry(model, model.memory_bytes, time.time())
@@ -161,16 +159,16 @@ class ModelPool:
                 self._reserved.pop(key, None)
                 self._loading.pop(key).set()
 
-    def _reserve(self, key: _Key, spec: ModelSpec) -> None:
+    def _reserve(self, key: _Key, located: LocatedModel) -> None:
         """Make room for a model and set it aside."""
-        need = needed_bytes(spec, key.precision)
+        need = needed_bytes(located, key.precision)
         budget = self.budget(key.device)
         with self._lock:
             if need <= budget:
                 self._evict(key.device, budget - need)
             used = self._used(key.device) if need <= budget else 0
             if need + used > budget:
-                raise MemoryBudgetError(_too_large(spec, key.precision, need, budget, used))
+                raise MemoryBudgetError(_too_large(located, key.precision, need, budget, used))
             self._reserved[key] = _Use(key.device, need)
 
     def _evict(self, device: str, most_bytes: int) -> None:
@@ -194,12 +192,11 @@ class ModelPool:
             self._entries[key] = replace(entry, model=replace(shell, network=in_use))
 
 
-def needed_bytes(spec: ModelSpec, precision: Precision) -> int:
-    """Memory to set aside for loading `spec`: from its files where they are here, else from its stated size."""
-    path = sources.availability(spec).path
-    if path is not None:
-        return int(_LOADING_OVERHEAD * footprint.weights_bytes(path, precision))
-    return int(_LOADING_OVERHEAD * footprint.stated_bytes(spec, precision))
+def needed_bytes(located: LocatedModel, precision: Precision) -> int:
+    """Memory to set aside for loading a model: from its files if they are here, else from its stated size."""
+    if located.path is not None:
+        return int(_LOADING_OVERHEAD * footprint.weights_bytes(located.path, precision))
+    return int(_LOADING_OVERHEAD * footprint.stated_bytes(located.spec, precision))
 
 
 def _default_device() -> str:
@@ -225,12 +222,10 @@ def _free(device: str) -> None:
         torch.mps.empty_cache()
 
 
-def _too_large(spec: ModelSpec, precision: Precision, need: int, budget: int, used: int) -> str:
-    smaller = [other for other in PRECISIONS if needed_bytes(spec, other) <= budget - used]
+def _too_large(located: LocatedModel, precision: Precision, need: int, budget: int, used: int) -> str:
+    smaller = [other for other in PRECISIONS if needed_bytes(located, other) <= budget - used]
     advice = f"Choose {' or '.join(smaller)}" if smaller else "Choose a smaller model"
     taken = f", and work that is running holds {megabytes(used)} of that" if used else ""
     wait = ", or wait until that work is done" if used else ""
-    return (
-        f"{spec.title} in {precision} needs {megabytes(need)} of memory; models may take {megabytes(budget)} here"
-        f"{taken}. {advice}{wait}."
-    )
+    asked = f"{located.spec.title} in {precision} needs {megabytes(need)} of memory"
+    return f"{asked}; models may take {megabytes(budget)} here{taken}. {advice}{wait}."

@@ -12,15 +12,15 @@ from engine import steps
 from engine.evaluation.corpora.corpus import read_corpus
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.runs import plans, runner
-from engine.evaluation.runs.plans import ModelWanted
 from engine.evaluation.runs.store import Run, RunStore
 from engine.models.loaded import LoadedModel
+from engine.models.request import ModelRequest
 from engine.steps import Progress, Steps
 from tests.pages.conftest import OpenApp
 from ui import engine_access
 from ui.evaluation import runs
 
-PAIR = [ModelWanted(choice.name, choice.precision) for choice in engine_access.PAIR]
+PAIR = [ModelRequest(choice.name, choice.precision) for choice in engine_access.PAIR]
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_the_first_view_is_a_finished_example_with_a_token_open(run_page: OpenAp
 
 def test_a_link_to_a_run_opens_its_view_and_its_models(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
     items = [HellaSwagItem(f"Context {n}", ("a", "b b", "c", "d"), n % 4) for n in range(5)]
-    models = [ModelWanted("scratch-gpt2", "float32"), ModelWanted("scratch-gpt2", "nf4")]
+    models = [ModelRequest("scratch-gpt2", "float32"), ModelRequest("scratch-gpt2", "nf4")]
     run = finished(plans.plan_hellaswag(RunStore(), models, items))
     app = run_page("evaluation", run=run.id)
     assert not app.exception

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from engine import measures
 from engine.lab import relations
 from engine.models.loaded import LoadedModel
+from engine.models.request import ModelRequest
 from engine.steps import Progress, Steps
 from tests import readings
 from tests.pages.conftest import OpenApp
@@ -184,7 +185,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tiny_gpt2: LoadedModel) -> LoadedModel
     """The tiny model in place of any that a page asks for."""
 
     class Pool:
-        def load_steps(self, name: str, precision: str = "auto", device: str = "auto") -> Steps[LoadedModel]:
+        def load_steps(self, asked: ModelRequest) -> Steps[LoadedModel]:
             yield Progress("Loading")
             return tiny_gpt2
 

@@ -8,10 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import errors
+from engine.models.request import ModelRequest
 from tests import readings
 from tests.pages.conftest import OpenApp
 from ui import engine_access, examples
-from ui.engine_access import ModelChoice
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """Replaces comparing by numbers made by hand; a scratch model has another vocabulary."""
     asked: list[tuple] = []
 
-    def compare_models(a: ModelChoice, b: ModelChoice, text: str, **settings: object):
+    def compare_models(a: ModelRequest, b: ModelRequest, text: str, **settings: object):
         asked.append((a, b, text, settings))
         return readings.comparison(text, shared=a.name == b.name)
 
@@ -44,7 +44,7 @@ def test_default_is_the_embedded_model_against_its_own_four_bits(run_page: OpenA
     assert not app.exception
     embedded = "smollm2-135m"
     assert [asked[:3] for asked in compared] == [
-        (ModelChoice(embedded), ModelChoice(embedded, "nf4"), examples.examples()[0].text)
+        (ModelRequest(embedded), ModelRequest(embedded, "nf4"), examples.examples()[0].text)
     ]
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics["Pearson"] == "0.500"
@@ -57,7 +57,7 @@ def test_default_is_the_embedded_model_against_its_own_four_bits(run_page: OpenA
 def test_different_vocabularies_give_the_reason_instead_of_kl(run_page: OpenApp, compared: list[tuple]) -> None:
     app = run_page("unity", b="scratch-gpt2", b_precision="float32")
     assert not app.exception
-    assert compared[0][1] == ModelChoice("scratch-gpt2", "float32")
+    assert compared[0][1] == ModelRequest("scratch-gpt2", "float32")
     assert "Mean KL(A‖B)" not in {metric.label for metric in app.metric}
     assert "Per character" in {metric.label for metric in app.metric}
     assert "length alone correlates" in next(metric.help for metric in app.metric if metric.label == "Pearson")

@@ -9,13 +9,14 @@ from engine import sources
 from engine.errors import ModelAbsentError, TextError, UnknownModelError
 from engine.models import registry
 from engine.models.loaded import PRECISIONS, LoadedModel
+from engine.models.request import LocatedModel, ModelRequest
+from engine.paths import ROOT
 from engine.scoring import score
 from engine.sources import Availability
 from engine.steps import Progress
 from ui import engine_access
-from ui.engine_access import ModelChoice
 
-SCRATCH = ModelChoice("scratch-gpt2", "float32")
+SCRATCH = ModelRequest("scratch-gpt2", "float32")
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +32,13 @@ def loads(monkeypatch: pytest.MonkeyPatch, tiny_gpt2: LoadedModel) -> list[tuple
     asked: list[tuple] = []
 
     class Pool:
-        def load_steps(self, name: str, precision: str):
-            asked.append((name, precision))
+        def load_steps(self, model: LocatedModel):
+            asked.append((model.spec.name, model.asked))
             yield Progress("Loading")
             return tiny_gpt2
 
     monkeypatch.setattr(engine_access, "pool", Pool)
-    monkeypatch.setattr(engine_access, "require_here", lambda spec: None)
+    monkeypatch.setattr(sources, "availability", lambda spec: Availability("here", ROOT, 0, ""))
     return asked
 
 
@@ -80,7 +81,7 @@ def test_scored_ahead_is_what_the_page_gets(loads: list[tuple], tiny_gpt2: Loade
 
 
 def test_comparing_asks_for_both_models(loads: list[tuple]) -> None:
-    comparison = engine_access.compare_models(SCRATCH, ModelChoice("gpt2"), "One two three.")
+    comparison = engine_access.compare_models(SCRATCH, ModelRequest("gpt2"), "One two three.")
     assert loads == [("scratch-gpt2", "float32"), ("gpt2", "auto")]
     assert comparison.shared_vocabulary
 

@@ -17,10 +17,10 @@ from engine.evaluation.divergence.result import CorpusDivergence
 from engine.evaluation.runs import plans, runner
 from engine.evaluation.runs.store import Run
 from engine.evaluation.statistics import DivergenceStatistics, Estimate
+from engine.models.request import ModelRequest
 from engine.scoring.results import ModelComparison
 from engine.strip import payload as strip_data
 from ui import exports, layout, messages, reading_options, strip
-from ui.engine_access import ModelChoice
 from ui.evaluation import chosen_row, divergence_numbers, own_data, run_progress, runs
 from ui.figures import base
 from ui.figures import evaluation as figures
@@ -39,7 +39,7 @@ _FORM_TITLES: dict[Form, str] = {
 _CONTEXT = 48
 
 
-def show(a: ModelChoice, b: ModelChoice) -> None:
+def show(a: ModelRequest, b: ModelRequest) -> None:
     """Draw the panel for base `a` and candidate `b`."""
     how = choose_data(a, b)
     run = runs.asked("divergence", (a, b), **how)
@@ -57,7 +57,7 @@ def show(a: ModelChoice, b: ModelChoice) -> None:
         of_result(run, result)
 
 
-def choose_data(a: ModelChoice, b: ModelChoice) -> CorpusReading:
+def choose_data(a: ModelRequest, b: ModelRequest) -> CorpusReading:
     """The example corpus, or one's own; returns how the texts are read."""
     with st.container(horizontal=True, vertical_alignment="center", key="corpus_choice"):
         chosen = st.segmented_control(
@@ -86,14 +86,14 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> CorpusReading:
     return how
 
 
-def _begin_own(a: ModelChoice, b: ModelChoice, data: own_data.Given, form: Form, how: CorpusReading) -> Sequence[str]:
+def _begin_own(a: ModelRequest, b: ModelRequest, data: own_data.Given, form: Form, how: CorpusReading) -> Sequence[str]:
     corpus = data.corpus(form)
     runs.begin(_plan(a, b, corpus, how))
     return corpus.notes
 
 
-def _plan(a: ModelChoice, b: ModelChoice, corpus: Corpus, how: CorpusReading) -> Run:
-    return plans.plan_divergence(runs.store(), runs.wanted(a), runs.wanted(b), corpus, **how)
+def _plan(a: ModelRequest, b: ModelRequest, corpus: Corpus, how: CorpusReading) -> Run:
+    return plans.plan_divergence(runs.store(), a, b, corpus, **how)
 
 
 def of_result(run: Run, result: CorpusDivergence) -> None:

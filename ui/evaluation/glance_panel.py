@@ -5,16 +5,16 @@ import streamlit as st
 
 from engine.evaluation import glance
 from engine.evaluation.glance import Row
+from engine.models.request import ModelRequest
 from ui import exports, layout
-from ui.engine_access import ModelChoice
 from ui.evaluation import divergence_numbers, runs
 
 _BETTER = {"lower": "lower is better", "higher": "higher is better", "": ""}
 
 
-def show(a: ModelChoice, b: ModelChoice) -> None:
+def show(a: ModelRequest, b: ModelRequest) -> None:
     """Draw the table of the pair."""
-    base, candidate = runs.wanted(a), runs.wanted(b)
+    base, candidate = a, b
     table = glance.rows(base, candidate, runs.store().runs())
     layout.section(
         f"{candidate.title} against {base.title}",

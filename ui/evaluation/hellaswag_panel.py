@@ -18,8 +18,8 @@ from engine.evaluation.runs import plans, runner
 from engine.evaluation.runs.runner import HellaSwagRun
 from engine.evaluation.runs.store import Run
 from engine.models.opening import Bos
+from engine.models.request import ModelRequest
 from ui import engine_access, exports, layout, messages, reading_options
-from ui.engine_access import ModelChoice
 from ui.evaluation import chosen_row, divergence_numbers, own_data, run_progress, runs
 from ui.figures import base
 from ui.figures import evaluation as figures
@@ -45,7 +45,7 @@ _WHICH = (
 )
 
 
-def show(a: ModelChoice, b: ModelChoice) -> None:
+def show(a: ModelRequest, b: ModelRequest) -> None:
     """Draw the panel for models `a` and `b`."""
     bos = choose_data(a, b)
     run = runs.asked("hellaswag", (a, b), bos=bos)
@@ -63,7 +63,7 @@ def show(a: ModelChoice, b: ModelChoice) -> None:
         of_result(run, result)
 
 
-def choose_data(a: ModelChoice, b: ModelChoice) -> Bos:
+def choose_data(a: ModelRequest, b: ModelRequest) -> Bos:
     """Our own items, the hub's, or a file; returns what stands in front of each question."""
     titles = {
         "example": f"Example: {len(runs.own_items())} questions",
@@ -108,14 +108,14 @@ def _from_hub() -> tuple[HellaSwagItem, ...]:
     return engine_access.computed(("hellaswag from the hub",), hub_items.fetch_items_steps)
 
 
-def _begin_own(a: ModelChoice, b: ModelChoice, data: own_data.Given, limit: int, bos: Bos) -> Sequence[str]:
+def _begin_own(a: ModelRequest, b: ModelRequest, data: own_data.Given, limit: int, bos: Bos) -> Sequence[str]:
     found = data.items()
     runs.begin(_plan(a, b, found.items[:limit], bos))
     return found.notes
 
 
-def _plan(a: ModelChoice, b: ModelChoice, items: Sequence[HellaSwagItem], bos: Bos) -> Run:
-    models = [runs.wanted(a)] if a == b else [runs.wanted(a), runs.wanted(b)]
+def _plan(a: ModelRequest, b: ModelRequest, items: Sequence[HellaSwagItem], bos: Bos) -> Run:
+    models = [a] if a == b else [a, b]
     return plans.plan_hellaswag(runs.store(), models, items, bos=bos)
 
 

@@ -12,8 +12,8 @@ from engine.evaluation.mauve.run import MauveRun
 from engine.evaluation.runs import plans
 from engine.models import registry
 from engine.models.opening import Bos
+from engine.models.request import ModelRequest
 from ui import layout, messages, model_picker, reading_options
-from ui.engine_access import ModelChoice
 from ui.evaluation import mauve_scores, own_data, run_progress, runs
 
 _SOURCES = {
@@ -23,7 +23,7 @@ _SOURCES = {
 }
 
 
-def show(a: ModelChoice, b: ModelChoice) -> None:
+def show(a: ModelRequest, b: ModelRequest) -> None:
     """Draw the panel; `a` and `b` write where models write."""
     bos = choose_data(a, b)
     run = runs.asked("mauve", (a, b), bos=bos)
@@ -41,7 +41,7 @@ def show(a: ModelChoice, b: ModelChoice) -> None:
         mauve_scores.of_result(run, result)
 
 
-def choose_data(a: ModelChoice, b: ModelChoice) -> Bos:
+def choose_data(a: ModelRequest, b: ModelRequest) -> Bos:
     """Where the two sets come from, and how models write and place texts; returns what stands in front of each."""
     source = st.segmented_control(
         "Texts",
@@ -79,7 +79,7 @@ def choose_data(a: ModelChoice, b: ModelChoice) -> Bos:
     return bos
 
 
-def _features() -> ModelChoice:
+def _features() -> ModelRequest:
     with st.container(horizontal=True, vertical_alignment="bottom", key="feature_model"):
         chosen = model_picker.pick_model("features", "features_precision", "Features from", _default_features())
     st.caption(
@@ -90,10 +90,10 @@ def _features() -> ModelChoice:
     return chosen
 
 
-def _default_features() -> ModelChoice:
+def _default_features() -> ModelRequest:
     """The authors' model where it is on this machine, else the one that always is."""
     here = sources.availability(registry.resolve("gpt2-large")).state == "here"
-    return ModelChoice("gpt2-large" if here else registry.DEFAULT_MODEL)
+    return ModelRequest("gpt2-large" if here else registry.DEFAULT_MODEL)
 
 
 def _sampling(*, writes: bool) -> tuple[Sampling, int]:
@@ -110,7 +110,7 @@ def _sampling(*, writes: bool) -> tuple[Sampling, int]:
     return Sampling(float(temperature), int(top_k), float(top_p), int(new_tokens), int(seed)), int(opening)
 
 
-def _two_sets(features: ModelChoice, bos: Bos) -> None:
+def _two_sets(features: ModelRequest, bos: Bos) -> None:
     human, other = st.columns(2, gap="medium")
     with human:
         human_text = st.text_area("Human texts, blank lines between them", height=150, key="mauve_human")
@@ -127,7 +127,7 @@ def _two_sets(features: ModelChoice, bos: Bos) -> None:
         with messages.shown():
             first = own_data.of(human_text, human_file).corpus()
             second = own_data.of(other_text, other_file).corpus()
-            run = plans.plan_mauve(runs.store(), runs.wanted(features), first.texts, other=second.texts, bos=bos)
+            run = plans.plan_mauve(runs.store(), features, first.texts, other=second.texts, bos=bos)
             runs.begin(run)
             own_data.keep_notes("mauve_sets", (*first.notes, *second.notes))
     own_data.show_notes("mauve_sets")
@@ -135,8 +135,8 @@ def _two_sets(features: ModelChoice, bos: Bos) -> None:
 
 def _begin_continued(
     data: own_data.Given,
-    features: ModelChoice,
-    pair: tuple[ModelChoice, ModelChoice],
+    features: ModelRequest,
+    pair: tuple[ModelRequest, ModelRequest],
     sampling: Sampling,
     opening: int,
     bos: Bos,
@@ -144,7 +144,7 @@ def _begin_continued(
     corpus = data.corpus()
     run = plans.plan_mauve(
         runs.store(),
-        runs.wanted(features),
+        features,
         corpus.texts,
         models=_writers(pair),
         opening_tokens=opening,
@@ -156,12 +156,12 @@ def _begin_continued(
 
 
 def _begin_endings(
-    data: own_data.Given, features: ModelChoice, pair: tuple[ModelChoice, ModelChoice], sampling: Sampling, bos: Bos
+    data: own_data.Given, features: ModelRequest, pair: tuple[ModelRequest, ModelRequest], sampling: Sampling, bos: Bos
 ) -> Sequence[str]:
     found = data.items()
     run = plans.plan_mauve(
         runs.store(),
-        runs.wanted(features),
+        features,
         [_whole(item) for item in found.items],
         models=_writers(pair),
         openings=[item.context for item in found.items],
@@ -176,5 +176,5 @@ def _whole(item: HellaSwagItem) -> str:
     return f"{item.context} {item.endings[item.label]}"
 
 
-def _writers(pair: tuple[ModelChoice, ModelChoice]) -> list[plans.ModelWanted]:
-    return [runs.wanted(choice) for choice in dict.fromkeys(pair)]
+def _writers(pair: tuple[ModelRequest, ModelRequest]) -> list[ModelRequest]:
+    return [choice for choice in dict.fromkeys(pair)]

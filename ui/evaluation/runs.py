@@ -11,11 +11,10 @@ from engine.evaluation.corpora.corpus import Corpus, read_corpus
 from engine.evaluation.hellaswag.items import HellaSwagItem, read_items
 from engine.evaluation.runs import plans, runner
 from engine.evaluation.runs.drivers import RunDriver, RunDrivers
-from engine.evaluation.runs.plans import ModelWanted
 from engine.evaluation.runs.runner import Result
 from engine.evaluation.runs.store import Run, RunStore
+from engine.models.request import ModelRequest
 from ui import engine_access, reading_options
-from ui.engine_access import ModelChoice
 
 RUN = "run"
 """Name of the run in the page's address: a reload, or another person, finds it again."""
@@ -44,12 +43,7 @@ def _result(run_id: str, updated: float) -> Result | None:
     return runner.reopen(store(), run_id)
 
 
-def wanted(choice: ModelChoice) -> ModelWanted:
-    """A page's choice as a run asks for it."""
-    return ModelWanted(choice.name, choice.precision)
-
-
-def asked(kind: str, pair: tuple[ModelChoice, ModelChoice], **how: object) -> Run | None:
+def asked(kind: str, pair: tuple[ModelRequest, ModelRequest], **how: object) -> Run | None:
     """The run of that kind and pair that the address names; None where it names another or none.
 
     `how` is how its texts are to be read and compared: `bos`, and if there is a choice the others.
@@ -63,7 +57,7 @@ def asked(kind: str, pair: tuple[ModelChoice, ModelChoice], **how: object) -> Ru
         return None
     models = glance.models_of(run)
     kept = reading_options.of_run(run)
-    if any(model not in map(wanted, pair) for model in models) or not how.items() <= kept.items():
+    if any(model not in pair for model in models) or not how.items() <= kept.items():
         st.query_params.pop(RUN)  # another pair, or another way to read, was chosen since
         return None
     return run
@@ -112,8 +106,7 @@ def own_items() -> tuple[HellaSwagItem, ...]:
 
 def example_run() -> Run:
     """The finished example of the page's first view: our own corpus under the default pair."""
-    a, b = (wanted(choice) for choice in engine_access.PAIR)
-    return plans.plan_divergence(store(), a, b, own_corpus())
+    return plans.plan_divergence(store(), *engine_access.PAIR, own_corpus())
 
 
 def prepare() -> None:

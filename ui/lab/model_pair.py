@@ -6,9 +6,9 @@ import streamlit as st
 
 from engine.lab import next_token
 from engine.lab.next_token import NextToken
+from engine.models.request import ModelRequest
 from engine.steps import Steps
 from ui import engine_access, model_picker
-from ui.engine_access import ModelChoice
 from ui.lab import live_controls
 from ui.lab.live_controls import Slider
 
@@ -16,7 +16,7 @@ Pair = tuple[NextToken, NextToken]
 SENTENCE = "The goal of a correlation analysis is to measure how strongly two variables are related to each other."
 
 
-def choose(name_p: str, name_q: str) -> tuple[ModelChoice, ModelChoice, str]:
+def choose(name_p: str, name_q: str) -> tuple[ModelRequest, ModelRequest, str]:
     """Draw the choice of both models and of the sentence."""
     left, right = st.columns(2, gap="medium")
     with left:
@@ -27,7 +27,7 @@ def choose(name_p: str, name_q: str) -> tuple[ModelChoice, ModelChoice, str]:
     return p, q, text
 
 
-def at_position(p: ModelChoice, q: ModelChoice, text: str) -> tuple[Pair, Slider, float]:
+def at_position(p: ModelRequest, q: ModelRequest, text: str) -> tuple[Pair, Slider, float]:
     """Both predictions at the position of the slider, that slider, and its value; the caller mounts it."""
     whole = _predictions(p, q, text, None)
     last = whole[0].position
@@ -49,10 +49,10 @@ def show_context(prediction: NextToken) -> None:
     st.html(f'<p class="ls-context">{escape(read)}{mark}</p>')
 
 
-def _predictions(p: ModelChoice, q: ModelChoice, text: str, position: int | None) -> Pair:
+def _predictions(p: ModelRequest, q: ModelRequest, text: str, position: int | None) -> Pair:
     def steps() -> Steps[Pair]:
-        model_p = yield from engine_access.pool().load_steps(p.name, p.precision)
-        model_q = yield from engine_access.pool().load_steps(q.name, q.precision)
+        model_p = yield from engine_access.pool().load_steps(p)
+        model_q = yield from engine_access.pool().load_steps(q)
         return (yield from next_token.next_token_pair_steps(model_p, model_q, text, position))
 
     return engine_access.computed(("next token", p, q, engine_access.text_hash(text), position), steps)

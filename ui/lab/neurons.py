@@ -6,9 +6,9 @@ import streamlit as st
 from engine.lab import activations
 from engine.lab import neurons as engine_neurons
 from engine.lab.neurons import NeuronInformation, Settings
+from engine.models.request import ModelRequest
 from engine.steps import Steps
 from ui import composer, engine_access, layout, messages, model_picker
-from ui.engine_access import ModelChoice
 from ui.figures.lab import neurons as figures
 from ui.lab import panel
 
@@ -68,11 +68,11 @@ def _settings() -> Settings:
     )
 
 
-def _measured(choice: ModelChoice, text: str, settings: Settings) -> NeuronInformation:
+def _measured(choice: ModelRequest, text: str, settings: Settings) -> NeuronInformation:
     engine_access.refuse_long(text)
 
     def steps() -> Steps[NeuronInformation]:
-        model = yield from engine_access.pool().load_steps(choice.name, choice.precision)
+        model = yield from engine_access.pool().load_steps(choice)
         return (yield from engine_neurons.neuron_information_steps(model, text, settings))
 
     return engine_access.computed(("neurons", choice, engine_access.text_hash(text), settings), steps)

@@ -6,9 +6,9 @@ import streamlit as st
 from engine import measures
 from engine.lab import next_token
 from engine.measures.checks import Floats
+from engine.models.request import ModelRequest
 from engine.scoring.results import TextScores
 from ui import composer, engine_access, layout, messages, model_picker
-from ui.engine_access import ModelChoice
 from ui.figures.lab import discrete
 from ui.figures.lab import perplexity as figures
 from ui.lab import live_controls, model_pair, panel
@@ -74,7 +74,7 @@ def _chain(scores: TextScores) -> None:
 
 
 @st.fragment
-def _distillation(teacher: ModelChoice, student: ModelChoice, sentence: str) -> None:
+def _distillation(teacher: ModelRequest, student: ModelRequest, sentence: str) -> None:
     with messages.shown():
         pair, slider, position = model_pair.at_position(teacher, student, sentence)
         values = live_controls.slider_values("temperature_slider", _TEMPERATURE)

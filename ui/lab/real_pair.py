@@ -4,8 +4,8 @@ import streamlit as st
 
 from engine import measures
 from engine.lab import next_token
+from engine.models.request import ModelRequest
 from ui import layout, messages
-from ui.engine_access import ModelChoice
 from ui.figures.lab import discrete
 from ui.lab import model_pair, panel
 
@@ -25,7 +25,7 @@ def show() -> None:
 
 
 @st.fragment
-def _predictions(p: ModelChoice, q: ModelChoice, text: str) -> None:
+def _predictions(p: ModelRequest, q: ModelRequest, text: str) -> None:
     with messages.shown():
         (first, second), slider, value = model_pair.at_position(p, q, text)
         left, right = st.columns([4, 8], gap="large")

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from engine import errors
@@ -13,8 +13,9 @@ from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.mauve import score
 from engine.evaluation.mauve.generation import Sampling
 from engine.evaluation.runs.store import Run, RunStore
-from engine.models import opening, registry
+from engine.models import opening
 from engine.models.opening import Bos
+from engine.models.request import ModelRequest
 
 METHOD_VERSION = 2
 """Raised when a run's numbers would come out otherwise, so that old batches are not continued."""
@@ -22,24 +23,10 @@ LIBRARIES = ("torch", "transformers", "numpy", "mauve-text", "faiss-cpu", "sciki
 MOST_MODELS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ModelWanted:
-    """A model as asked for: a name and a precision, 'auto' for the machine's choice."""
-
-    name: str
-    precision: str = "auto"
-
-    @property
-    def title(self) -> str:
-        """For people, e.g. 'SmolLM2 135M Instruct, nf4'."""
-        spec = registry.resolve(self.name)
-        return spec.title if self.precision == "auto" else f"{spec.title}, {self.precision}"
-
-
 def plan_divergence(
     store: RunStore,
-    base: ModelWanted,
-    candidate: ModelWanted,
+    base: ModelRequest,
+    candidate: ModelRequest,
     corpus: Corpus,
     *,
     window: int | None = None,
@@ -51,8 +38,8 @@ def plan_divergence(
     """A run of `engine.evaluation.divergence.evaluate` over `corpus`: the kept one if it was asked for before."""
     opening.check(bos)
     settings: dict[str, Any] = {
-        "base": _listed(base),
-        "candidate": _listed(candidate),
+        "base": base.listed(),
+        "candidate": candidate.listed(),
         "window": window,
         "stride": stride,
     }
@@ -63,7 +50,7 @@ def plan_divergence(
 
 
 def plan_hellaswag(
-    store: RunStore, models: Sequence[ModelWanted], items: Sequence[HellaSwagItem], *, bos: Bos = "auto"
+    store: RunStore, models: Sequence[ModelRequest], items: Sequence[HellaSwagItem], *, bos: Bos = "auto"
 ) -> Run:
     """A run of `engine.evaluation.hellaswag.evaluate` over `items` for one or two models."""
     if not items:
@@ -72,17 +59,17 @@ def plan_hellaswag(
     opening.check(bos)
     inputs = [[item.context, list(item.endings), item.label] for item in items]
     title = f"{' and '.join(model.title for model in models)} on {_counted(len(items), 'HellaSwag item')}"
-    settings = {"models": [_listed(model) for model in models], "bos": bos}
+    settings = {"models": [model.listed() for model in models], "bos": bos}
     return _begin(store, "hellaswag", title + _reading_note(settings), settings, inputs, _digest(inputs))
 
 
 def plan_mauve(
     store: RunStore,
-    features: ModelWanted,
+    features: ModelRequest,
     human: Sequence[str],
     *,
     other: Sequence[str] | None = None,
-    models: Sequence[ModelWanted] = (),
+    models: Sequence[ModelRequest] = (),
     openings: Sequence[str] | None = None,
     opening_tokens: int = 12,
     sampling: Sampling | None = None,
@@ -119,8 +106,8 @@ def plan_mauve(
         _check_count(models)
     opening.check(bos)
     settings = {
-        "features": _listed(features),
-        "models": [_listed(model) for model in models],
+        "features": features.listed(),
+        "models": [model.listed() for model in models],
         "opening_tokens": opening_tokens,
         "sampling": asdict(sampling or Sampling()),
         "seeds": seeds,
@@ -146,12 +133,6 @@ def special_tokens_of(settings: Mapping[str, Any]) -> bool:
 def common_tokens_of(settings: Mapping[str, Any]) -> bool:
     """Whether a run compares vocabularies that are one but for a few tokens over the common ones."""
     return bool(settings.get("common_tokens", False))
-
-
-def model_wanted(listed: Sequence[str]) -> ModelWanted:
-    """A model out of a run's settings."""
-    name, precision = listed
-    return ModelWanted(name, precision)
 
 
 def items_of(inputs: Sequence[Any]) -> tuple[HellaSwagItem, ...]:
@@ -202,15 +183,11 @@ def _reading_note(settings: Mapping[str, Any]) -> str:
     return said + (", over common tokens" if common_tokens_of(settings) else "")
 
 
-def _listed(model: ModelWanted) -> list[str]:
-    return [registry.resolve(model.name).name, model.precision]
-
-
 def _digest(inputs: Any) -> str:
     return digest([json.dumps(inputs, ensure_ascii=False, sort_keys=True)])
 
 
-def _check_count(models: Sequence[ModelWanted]) -> None:
+def _check_count(models: Sequence[ModelRequest]) -> None:
     if not 1 <= len(models) <= MOST_MODELS:
         raise errors.ParameterError(f"{len(models)} models given; 1 or {MOST_MODELS} can be evaluated at once.")
 

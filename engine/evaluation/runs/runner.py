@@ -1,7 +1,7 @@
 """Doing a kept run, from the start or from where it stopped, and reading its result back without a model."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine import errors, export
@@ -15,15 +15,15 @@ from engine.evaluation.mauve import run as mauve_run
 from engine.evaluation.mauve.run import MauveRun
 from engine.evaluation.runs import plans
 from engine.evaluation.runs.batches import Keeper, RunKeeper
-from engine.evaluation.runs.plans import ModelWanted
 from engine.evaluation.runs.store import Run, RunStore
 from engine.models import opening
 from engine.models.loaded import LoadedModel
 from engine.models.opening import Bos
+from engine.models.request import ModelRequest
 from engine.steps import Steps
 
-Load = Callable[[str, str], Steps[LoadedModel]]
-"""From a name and a precision to a loaded model, e.g. `ModelPool.load_steps`."""
+Load = Callable[[ModelRequest], Steps[LoadedModel]]
+"""From what was asked for to a loaded model, e.g. `ModelPool.load_steps`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +129,8 @@ def _divergence_steps(
     store: RunStore, run: Run, inputs: list[str], keep: Keeper, load: Load
 ) -> Steps[CorpusDivergence]:
     asked = run.settings
-    base = yield from _loaded(store, run, "base", plans.model_wanted(asked["base"]), load)
-    candidate = yield from _loaded(store, run, "candidate", plans.model_wanted(asked["candidate"]), load)
+    base = yield from _loaded(store, run, "base", ModelRequest.read(asked["base"]), load)
+    candidate = yield from _loaded(store, run, "candidate", ModelRequest.read(asked["candidate"]), load)
     return (
         yield from evaluate.corpus_divergence_steps(
             base,
@@ -151,24 +151,24 @@ def _hellaswag_steps(store: RunStore, run: Run, inputs: list[Any], keep: Keeper,
     results = []
     for number, listed in enumerate(run.settings["models"]):
         stage = f"model {number + 1}"
-        model = yield from _loaded(store, run, stage, plans.model_wanted(listed), load)
+        model = yield from _loaded(store, run, stage, ModelRequest.read(listed), load)
         results.append((yield from hellaswag.evaluate_hellaswag_steps(model, items, bos=bos, keep=keep, stage=stage)))
     return HellaSwagRun(*hellaswag.shared(items, results))
 
 
 def _mauve_steps(store: RunStore, run: Run, inputs: dict[str, Any], keep: Keeper, load: Load) -> Steps[MauveRun]:
-    features = yield from _loaded(store, run, "features", plans.model_wanted(run.settings["features"]), load)
+    features = yield from _loaded(store, run, "features", ModelRequest.read(run.settings["features"]), load)
     writers = []
     for number, listed in enumerate(run.settings["models"]):
-        writers.append((yield from _loaded(store, run, f"model {number + 1}", plans.model_wanted(listed), load)))
+        writers.append((yield from _loaded(store, run, f"model {number + 1}", ModelRequest.read(listed), load)))
     bos = plans.bos_of(run.settings)
     return (yield from mauve_run.mauve_run_steps(features, writers, inputs, run.settings, keep, bos=bos))
 
 
-def _loaded(store: RunStore, run: Run, role: str, wanted: ModelWanted, load: Load) -> Steps[LoadedModel]:
+def _loaded(store: RunStore, run: Run, role: str, wanted: ModelRequest, load: Load) -> Steps[LoadedModel]:
     """Load a model, record it with the run, and refuse one that is not the run's."""
     known = store.run(run.id).models.get(role)
-    model = yield from load(wanted.name, wanted.precision if known is None else known["precision"])
+    model = yield from load(wanted if known is None else replace(wanted, precision=known["precision"]))
     if known is None:
         described = _described(model, plans.bos_of(run.settings))
         store.set_models(run.id, {**store.run(run.id).models, role: described})

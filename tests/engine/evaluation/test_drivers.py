@@ -11,13 +11,13 @@ from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.runs import drivers as driving
 from engine.evaluation.runs import plans
 from engine.evaluation.runs.drivers import RunDrivers
-from engine.evaluation.runs.plans import ModelWanted
 from engine.evaluation.runs.store import Run, RunStore
 from engine.jobs.worker import Worker
 from engine.models.loaded import LoadedModel
+from engine.models.request import ModelRequest
 from engine.steps import Progress, Steps
 
-WANTED = ModelWanted("scratch-gpt2", "float32")
+WANTED = ModelRequest("scratch-gpt2", "float32")
 ITEMS = tuple(
     HellaSwagItem(f"Context number {n}", ("one ending", "another", "a third one", "x"), n % 4) for n in range(200)
 )
@@ -34,7 +34,7 @@ def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drivers(store: RunStore, model: LoadedModel, worker: Worker) -> RunDrivers:
-    def load(name: str, precision: str) -> Steps[LoadedModel]:
+    def load(asked: ModelRequest) -> Steps[LoadedModel]:
         yield Progress("Loading")
         return model
 
@@ -89,7 +89,7 @@ def test_one_run_has_one_driver_and_says_its_pace(store: RunStore, tiny_gpt2: Lo
 
 
 def test_what_the_engine_refuses_is_kept_for_the_page(store: RunStore) -> None:
-    def load(name: str, precision: str) -> Steps[LoadedModel]:
+    def load(asked: ModelRequest) -> Steps[LoadedModel]:
         yield Progress("Loading")
         raise errors.MemoryBudgetError("Too large.")
 

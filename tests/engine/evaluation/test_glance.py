@@ -13,11 +13,11 @@ from engine.commands import main
 from engine.errors import UnreachableError
 from engine.evaluation import glance
 from engine.evaluation.hellaswag import hub_items
-from engine.evaluation.runs.plans import ModelWanted
 from engine.evaluation.runs.store import Run
+from engine.models.request import ModelRequest
 from engine.steps import run as run_steps
 
-BASE, CANDIDATE = ModelWanted("smollm2-135m", "float32"), ModelWanted("smollm2-135m", "nf4")
+BASE, CANDIDATE = ModelRequest("smollm2-135m", "float32"), ModelRequest("smollm2-135m", "nf4")
 
 
 def run(

@@ -24,16 +24,16 @@ from engine.evaluation.mauve.generation import Sampling
 from engine.evaluation.mauve.run import MauveRun
 from engine.evaluation.runs import plans, runner
 from engine.evaluation.runs.batches import RunKeeper
-from engine.evaluation.runs.plans import ModelWanted
 from engine.evaluation.runs.runner import HellaSwagRun
 from engine.evaluation.runs.store import Batch, RunStore
 from engine.models.loaded import LoadedModel
 from engine.models.opening import Bos
+from engine.models.request import ModelRequest
 from engine.paths import ROOT
 from engine.steps import Progress, Steps
 from tests.engine import fakes
 
-WANTED = ModelWanted("scratch-gpt2", "float32")
+WANTED = ModelRequest("scratch-gpt2", "float32")
 CORPUS = read_corpus("The first text.\n\nThe second text, a little longer.\n\nA third.")
 ITEMS = tuple(
     HellaSwagItem(f"Context number {n}", ("one ending", "another", "a third one", "x"), n % 4) for n in range(30)
@@ -48,7 +48,7 @@ def store(tmp_path: Path) -> RunStore:
 def loading(model: LoadedModel) -> runner.Load:
     """Loads `model` whatever is asked for."""
 
-    def load_steps(name: str, precision: str) -> Steps[LoadedModel]:
+    def load_steps(asked: ModelRequest) -> Steps[LoadedModel]:
         yield Progress("Loading")
         return model
 
@@ -99,7 +99,7 @@ def assert_close(found: Any, wanted: Any) -> None:
 
 
 def test_what_was_asked_for_before_has_the_same_id(store: RunStore) -> None:
-    other, both = ModelWanted("smollm2-135m", "nf4"), texts(200)
+    other, both = ModelRequest("smollm2-135m", "nf4"), texts(200)
     options = {"window": 64, "stride": 16, "bos": "off", "special_tokens": True, "common_tokens": True}
     planned = {
         "divergence": plans.plan_divergence(store, WANTED, WANTED, CORPUS),
@@ -151,7 +151,7 @@ def test_the_same_question_is_the_same_run_and_another_is_not(store: RunStore) -
     first = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
     assert plans.plan_divergence(store, WANTED, WANTED, CORPUS).id == first.id
     assert plans.plan_divergence(store, WANTED, WANTED, CORPUS, window=32).id != first.id
-    assert plans.plan_divergence(store, WANTED, ModelWanted("scratch-gpt2", "nf4"), CORPUS).id != first.id
+    assert plans.plan_divergence(store, WANTED, ModelRequest("scratch-gpt2", "nf4"), CORPUS).id != first.id
     assert first.versions["torch"]
 
 

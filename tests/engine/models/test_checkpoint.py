@@ -13,6 +13,7 @@ import engine
 from engine.errors import ParameterError, UnsupportedModelError
 from engine.models import checkpoint, footprint
 from engine.models.pool import ModelPool
+from engine.models.request import ModelRequest
 from engine.scoring import compare, score
 from tests.engine import families
 from tests.engine.families import Family
@@ -67,7 +68,7 @@ def test_a_precision_it_cannot_have_is_refused_in_a_sentence(stored: tuple[str, 
     with pytest.raises(ParameterError, match=rf"was stored in . bits \({precision}\), so it cannot be had in {asked}"):
         engine.load_model(str(path), asked, "cpu")
     with pytest.raises(ParameterError, match="what was rounded away is gone"):
-        ModelPool().get(str(path), asked, "cpu")
+        ModelPool().get(ModelRequest(str(path), asked).located("cpu"))
 
 
 def test_numbers_of_a_stored_model_are_those_of_transformers_and_not_the_whole_one_s(
@@ -93,8 +94,8 @@ def test_memory_of_a_stored_model_is_estimated_as_stored(stored: tuple[str, Path
 
 def test_the_pool_holds_one_copy_of_a_stored_model(stored: tuple[str, Path]) -> None:
     pool = ModelPool()
-    held = pool.get(str(stored[1]), "auto", "cpu")
-    assert pool.get(str(stored[1]), stored[0], "cpu").network is held.network
+    held = pool.get(ModelRequest(str(stored[1]), "auto").located("cpu"))
+    assert pool.get(ModelRequest(str(stored[1]), stored[0]).located("cpu")).network is held.network
     assert len(pool.loaded()) == 1
 
 

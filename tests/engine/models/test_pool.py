@@ -11,8 +11,9 @@ from engine.errors import MemoryBudgetError, ModelAbsentError, ModelFilesError
 from engine.models import hardware, loading
 from engine.models import pool as pools
 from engine.models.loaded import LoadedModel
-from engine.models.loading import load_model_steps
+from engine.models.loading import load_located_steps
 from engine.models.pool import ModelPool
+from engine.models.request import LocatedModel, ModelRequest, locate
 from engine.sources import scratch
 from engine.sources.kinds import LocalPath, ModelSpec, Scratch
 from engine.steps import Progress, Steps, run
@@ -40,13 +41,13 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def size(own_cache: None) -> int:
     """Bytes set aside for one small model."""
-    ModelPool().get(small(0), "float32", "cpu")
-    return pools.needed_bytes(small(0), "float32")
+    ModelPool().get(locate(small(0), "float32", "cpu"))
+    return pools.needed_bytes(locate(small(0)), "float32")
 
 
 def load(pool: ModelPool, seed: int) -> str:
     """Load a small model and let go of it; returns its key."""
-    return pool.get(small(seed), "float32", "cpu").key
+    return pool.get(locate(small(seed), "float32", "cpu")).key
 
 
 def names(pool: ModelPool) -> list[str]:
@@ -55,21 +56,21 @@ def names(pool: ModelPool) -> list[str]:
 
 def test_a_second_request_gets_the_same_network() -> None:
     pool = ModelPool()
-    assert pool.get(small(0), "float32", "cpu").network is pool.get(small(0), "float32", "cpu").network
+    assert pool.get(locate(small(0), "float32", "cpu")).network is pool.get(locate(small(0), "float32", "cpu")).network
     assert len(pool.loaded()) == 1
 
 
 def test_auto_shares_the_copy_of_the_precision_it_stands_for() -> None:
     pool = ModelPool()
-    automatic = pool.get(small(0))
-    named = pool.get(small(0), automatic.precision, str(automatic.device))
+    automatic = pool.get(locate(small(0)))
+    named = pool.get(locate(small(0), automatic.precision, str(automatic.device)))
     assert automatic.network is named.network
     assert automatic.reason != named.reason
 
 
 def test_precisions_are_separate_copies() -> None:
     pool = ModelPool()
-    assert pool.get(small(0), "float32", "cpu").key != pool.get(small(0), "bfloat16", "cpu").key
+    assert pool.get(locate(small(0), "float32", "cpu")).key != pool.get(locate(small(0), "bfloat16", "cpu")).key
     assert len(pool.loaded()) == 2
 
 
@@ -92,10 +93,10 @@ def test_eviction_frees_the_network(size: int) -> None:
 
 def test_a_model_in_use_is_not_evicted_and_the_message_says_what_to_do(size: int) -> None:
     pool = ModelPool(budget_bytes=int(1.5 * size))
-    held = pool.get(small(0), "float32", "cpu")
+    held = pool.get(locate(small(0), "float32", "cpu"))
     with pytest.raises(MemoryBudgetError, match=r"Small 1 in float32 needs 4 MB .* models may take 5 MB .* holds 3 MB"):
         load(pool, 1)
-    assert pool.get(small(0), "float32", "cpu").network is held.network
+    assert pool.get(locate(small(0), "float32", "cpu")).network is held.network
     del held
     gc.collect()
     load(pool, 1)
@@ -106,7 +107,7 @@ def test_a_model_larger_than_the_budget_is_refused_without_evicting_others(size:
     pool = ModelPool(budget_bytes=int(1.5 * size))
     load(pool, 0)
     with pytest.raises(MemoryBudgetError, match=r"needs 14 MB .* models may take 5 MB here\. Choose int8 or nf4"):
-        pool.get(small(7, width=64), "float32", "cpu")
+        pool.get(locate(small(7, width=64), "float32", "cpu"))
     assert names(pool) == ["small-0"]
 
 
@@ -124,7 +125,7 @@ def test_unloading_frees_the_model(size: int) -> None:
 
 def test_a_model_unloaded_while_in_use_still_counts(size: int) -> None:
     pool = ModelPool()
-    model = pool.get(small(0), "float32", "cpu")
+    model = pool.get(locate(small(0), "float32", "cpu"))
     pool.unload(model.key)
     assert pool.used_bytes == model.memory_bytes
     del model
@@ -132,14 +133,14 @@ def test_a_model_unloaded_while_in_use_still_counts(size: int) -> None:
     assert pool.used_bytes == 0
 
 
-def gated(gate: threading.Event, begun: list[str]) -> Callable[[ModelSpec, str, str], Steps[LoadedModel]]:
+def gated(gate: threading.Event, begun: list[str]) -> Callable[[LocatedModel], Steps[LoadedModel]]:
     """Loading that waits at a gate."""
 
-    def load_steps(spec: ModelSpec, precision: str, device: str) -> Steps[LoadedModel]:
-        begun.append(spec.name)
+    def load_steps(located: LocatedModel) -> Steps[LoadedModel]:
+        begun.append(located.spec.name)
         yield Progress("at the gate")
         assert gate.wait(SECONDS)
-        return (yield from load_model_steps(spec, precision, device))
+        return (yield from load_located_steps(located))
 
     return load_steps
 
@@ -148,12 +149,11 @@ def test_many_asking_at_once_load_it_once() -> None:
     gate, begun = threading.Event(), list[str]()
     pool = ModelPool(load=gated(gate, begun))
     networks: list[object] = []
-    threads = [
-        threading.Thread(target=lambda: networks.append(pool.get(small(0), "float32", "cpu").network)) for _ in range(6)
-    ]
+    located = locate(small(0), "float32", "cpu")
+    threads = [threading.Thread(target=lambda: networks.append(pool.get(located).network)) for _ in range(6)]
     for thread in threads:
         thread.start()
-    waiting = pool.load_steps(small(0), "float32", "cpu")
+    waiting = pool.load_steps(locate(small(0), "float32", "cpu"))
     while next(waiting).message != "Waiting for Small 0, which is being loaded":
         pass
     gate.set()
@@ -168,7 +168,7 @@ def test_many_asking_at_once_load_it_once() -> None:
 def test_a_model_being_loaded_takes_its_share_of_the_budget(size: int) -> None:
     gate, begun = threading.Event(), list[str]()
     pool = ModelPool(budget_bytes=int(1.5 * size), load=gated(gate, begun))
-    first = pool.load_steps(small(0), "float32", "cpu")
+    first = pool.load_steps(locate(small(0), "float32", "cpu"))
     next(first)
     with pytest.raises(MemoryBudgetError):
         load(pool, 1)
@@ -179,16 +179,16 @@ def test_a_model_being_loaded_takes_its_share_of_the_budget(size: int) -> None:
 def test_a_load_that_fails_or_is_stopped_leaves_the_pool_clean(size: int) -> None:
     fail = True
 
-    def load_steps(spec: ModelSpec, precision: str, device: str) -> Steps[LoadedModel]:
+    def load_steps(located: LocatedModel) -> Steps[LoadedModel]:
         yield Progress("begun")
         if fail:
             raise ModelFilesError("damaged")
-        return (yield from load_model_steps(spec, precision, device))
+        return (yield from load_located_steps(located))
 
     pool = ModelPool(budget_bytes=int(1.5 * size), load=load_steps)
     with pytest.raises(ModelFilesError):
         load(pool, 0)
-    stopped = pool.load_steps(small(0), "float32", "cpu")
+    stopped = pool.load_steps(locate(small(0), "float32", "cpu"))
     next(stopped)
     stopped.close()
     assert pool.used_bytes == 0
@@ -201,21 +201,21 @@ def test_a_model_that_is_not_here_is_refused_and_leaves_the_pool_clean(monkeypat
     monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
     pool = ModelPool()
     with pytest.raises(ModelAbsentError, match="python -m engine fetch gpt2-xl"):
-        pool.get("gpt2-xl", "bfloat16", "cpu")
+        pool.get(ModelRequest("gpt2-xl", "bfloat16"))
     assert pool.used_bytes == 0
 
 
 def test_a_directory_whose_files_changed_is_loaded_anew(tmp_path: Path) -> None:
     import os
 
-    model = ModelPool().get(small(0), "float32", "cpu")
+    model = ModelPool().get(locate(small(0), "float32", "cpu"))
     model.network.save_pretrained(tmp_path)
     model.tokenizer.backend.save_pretrained(tmp_path)
     spec = ModelSpec("trained", "Trained", "local", LocalPath(tmp_path), None, None, "", "")
     pool = ModelPool()
-    before = pool.get(spec, "float32", "cpu")
+    before = pool.get(locate(spec, "float32", "cpu"))
     os.utime(tmp_path / "model.safetensors", ns=(0, 2_000_000_000_000_000_000))
-    after = pool.get(spec, "float32", "cpu")
+    after = pool.get(locate(spec, "float32", "cpu"))
     assert before.network is not after.network
     assert before.key != after.key
 
@@ -243,6 +243,6 @@ def test_what_the_pool_holds_itself_is_part_of_its_budget(
     monkeypatch: pytest.MonkeyPatch, tiny_gpt2: LoadedModel
 ) -> None:
     pool = ModelPool()
-    held = pool.get(tiny_gpt2.spec, "float32", "cpu")
+    held = pool.get(locate(tiny_gpt2.spec, "float32", "cpu"))
     monkeypatch.setattr(hardware, "free_bytes", lambda device: 0)
     assert pool.budget("cpu") == pool.used("cpu") == held.memory_bytes
