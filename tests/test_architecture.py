@@ -19,6 +19,8 @@ RULES = {
     "ui/figures": (("ui.figures", "ui.palette", "engine"), ("streamlit", "torch", "transformers")),
 }
 FIGURES_READ = (
+    "engine.arrays",
+    "engine.formatting",
     "engine.scoring.results",
     "engine.measures",
     "engine.lab",

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-from numpy.typing import NDArray
+from engine.arrays import Ints
 
 
-def tokens_in(ranges: NDArray[np.int64], pieces: Iterable[int]) -> list[int]:
+def tokens_in(ranges: Ints, pieces: Iterable[int]) -> list[int]:
     """Indices of the tokens that make up some pieces.
 
     Parameters

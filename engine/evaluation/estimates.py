@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from engine.arrays import Floats, Ints
 from engine.evaluation.resampling import CONFIDENCE
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 SOUND_TEXTS = 20
 """Below, even intervals with Student's t are too short where texts differ much: they covered 86 to 88 % at 5 and 8

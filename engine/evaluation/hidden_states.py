@@ -7,16 +7,14 @@ Several rows at once, and several endings in one row, are shortcuts: each is use
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from engine.arrays import Ints
 from engine.evaluation.hellaswag import packing as layout
 from engine.models import network as networks
 from engine.models import proofs
 from engine.models.loaded import LoadedModel, ScoringModel
 from engine.scoring import head
-
-Ints = npt.NDArray[np.int64]
 
 _PROBED_TAIL = 8
 """Last positions of each row that a proof of padding compares."""

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from engine.arrays import Floats, Floats32, Ints
+
 Interval = tuple[float, float]
 
 CONFIDENCE = 0.95
@@ -39,7 +38,7 @@ class Draws:
 
     owner: Ints
     sizes: Floats
-    counts: npt.NDArray[np.float32]
+    counts: Floats32
 
     @classmethod
     def of(cls, texts: Ints, *, seed: int = 0, most: int = MOST_DRAWS) -> Self:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from engine.arrays import Floats, Ints
 from engine.evaluation.estimates import SOUND_TEXTS, Estimate, few_texts_note, mean, ratio, share
 from engine.evaluation.resampling import Draws
 
@@ -45,8 +46,6 @@ __all__ = [
     "share",
 ]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 KL_FRACTIONS = (1.0, 0.999, 0.99, 0.95, 0.90, 0.50, 0.10, 0.05, 0.01, 0.001, 0.0)
 """Percentiles of llama.cpp's table of KL, largest first; 1 and 0 are the maximum and the minimum."""

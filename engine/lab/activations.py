@@ -12,11 +12,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from engine.arrays import Floats32, Ints
 from engine.errors import ParameterError, TextError, UnsupportedModelError
-from engine.measures.checks import Ints
 from engine.models import network as networks
 from engine.models.loaded import LoadedModel
 from engine.steps import Progress, Steps
@@ -45,7 +44,7 @@ class Activations:
     site: Site
     width: int
     neurons: Ints
-    values: NDArray[np.float32]
+    values: Floats32
     tokens: tuple[str, ...]
 
     def without_first(self) -> "Activations":
@@ -114,7 +113,7 @@ def _kept_neurons(width: int, rows: int, seed: int) -> Ints:
     return np.sort(np.random.default_rng(seed).choice(width, most, replace=False)).astype(np.int64)
 
 
-def _read(model: LoadedModel, blocks: Sequence[nn.Module], site: Site, ids: Ints, neurons: Ints) -> NDArray[np.float32]:
+def _read(model: LoadedModel, blocks: Sequence[nn.Module], site: Site, ids: Ints, neurons: Ints) -> Floats32:
     """One forward pass: (L, n, k)."""
     with _captured(blocks, site, model.title) as caught, torch.inference_mode():
         model.hidden_states(torch.from_numpy(ids).unsqueeze(0))

@@ -8,9 +8,10 @@ import numpy as np
 from scipy import special
 
 from engine import measures
+from engine.arrays import Floats, Ints
 from engine.errors import ParameterError
 from engine.measures.binning import column_codes
-from engine.measures.checks import Floats, Ints, check_count
+from engine.measures.checks import check_count
 
 Marginal = Literal["uniform", "normal"]
 Shape = Literal["uniform", "zipf"]

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine import measures
+from engine.arrays import Floats, Floats32, Ints
 from engine.errors import ParameterError, TextError
 from engine.lab.activations import Activations, Site, activation_steps
 from engine.measures.binning import BinRule, column_codes
-from engine.measures.checks import Floats, Ints, check_count
+from engine.measures.checks import check_count
 from engine.models.loaded import LoadedModel
 from engine.steps import Progress, Steps, run
 
@@ -54,7 +54,7 @@ class NeuronInformation:
     entropies: Floats
     layers: Ints
     numbers: Ints
-    values: NDArray[np.float32]
+    values: Floats32
     information: Floats
     correlation: Floats
     baseline: Floats

@@ -8,8 +8,9 @@ import torch
 from scipy import special
 
 from engine import measures
+from engine.arrays import Floats, Ints
 from engine.errors import ComparisonError, ParameterError, TextError
-from engine.measures.checks import Floats, Ints, check_count, check_positive
+from engine.measures.checks import check_count, check_positive
 from engine.models.loaded import ScoringModel
 from engine.steps import Progress, Steps
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from engine.arrays import Floats
 from engine.errors import ParameterError
 from engine.measures import gaussian
-from engine.measures.checks import Floats, check_count
+from engine.measures.checks import check_count
 
 MOST_SAMPLES = 100_000
 LEAST_NOISE = 0.02

@@ -6,8 +6,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from engine.arrays import Floats, Ints
 from engine.errors import InputError, ParameterError
-from engine.measures.checks import Floats, Ints, as_floats, as_sample, check_count
+from engine.measures.checks import as_floats, as_sample, check_count
 
 BinRule = Literal["equal_width", "percentile"]
 BinCountRule = Literal["sqrt", "sturges", "scott", "fd"]

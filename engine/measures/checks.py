@@ -1,12 +1,10 @@
 """What the measures accept, and the sentence a person reads when something else comes in."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from engine.arrays import Floats
 from engine.errors import InputError, ParameterError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 SUM_TOLERANCE = 1e-6
 """How far a sum of probabilities may be from 1: float32 softmax over 50,000 entries stays well inside."""

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from engine.arrays import Floats
 from engine.errors import InputError
-from engine.measures.checks import Floats, as_floats, as_probabilities, as_probability_pair, check_positive
+from engine.measures.checks import as_floats, as_probabilities, as_probability_pair, check_positive
 
 LN2 = float(np.log(2.0))
 

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from engine.measures.checks import Floats, as_counts, as_probabilities, check_positive
+from engine.arrays import Floats
+from engine.measures.checks import as_counts, as_probabilities, check_positive
 
 
 def entropy_of_counts(counts: ArrayLike) -> float:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import integrate, optimize
 
+from engine.arrays import Floats
 from engine.errors import InputError, ParameterError
-from engine.measures.checks import Floats, as_floats, as_probabilities, check_count, check_positive
+from engine.measures.checks import as_floats, as_probabilities, check_count, check_positive
 
 LOG_ROOT_TAU = 0.5 * np.log(2 * np.pi)
 REACH = 12.0

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from engine.arrays import Floats
 from engine.errors import InputError
 from engine.measures.binning import BinRule, bin_codes, bin_edges
-from engine.measures.checks import Floats, as_counts, as_probabilities, as_sample_pair, check_count
+from engine.measures.checks import as_counts, as_probabilities, as_sample_pair, check_count
 from engine.measures.entropy_estimates import miller_madow_entropy
 from engine.measures.gaussian import Estimate
 

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from engine import steps
+from engine.arrays import Floats, Ints
 from engine.errors import InputError
 from engine.measures.binning import BinRule, column_codes
-from engine.measures.checks import Floats, Ints
 
 ROWS_A_STEP = 16
 

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from engine import steps
+from engine.arrays import Floats
 from engine.errors import ParameterError
 from engine.models import opening
 from engine.models.loaded import ScoringModel
 from engine.models.opening import Bos
 from engine.scoring import divergences, head, score, vocabularies
-from engine.scoring.results import FloatArray, ModelComparison, TextScores
+from engine.scoring.results import ModelComparison, TextScores
 from engine.scoring.score import ReadingSettings
 from engine.steps import Progress, Steps
 from engine.text import alignment
@@ -116,7 +117,7 @@ def compare_models_steps(
     return _comparison(scores_a, scores_b, vocabulary is not None, vocabularies.reason(a, b, vocabulary), {})
 
 
-def correlations(x: FloatArray, y: FloatArray) -> tuple[float, float]:
+def correlations(x: Floats, y: Floats) -> tuple[float, float]:
     """Pearson and Spearman correlation of two (m,) arrays over the places where both are numbers.
 
     NaN where fewer than two are left, or where either side is constant.
@@ -133,7 +134,7 @@ def correlations(x: FloatArray, y: FloatArray) -> tuple[float, float]:
     return _pearson(x, y), _pearson(rankdata(x), rankdata(y))
 
 
-def _pearson(x: FloatArray, y: FloatArray) -> float:
+def _pearson(x: Floats, y: Floats) -> float:
     if len(x) < 2 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
         return float("nan")
     x, y = x - x.mean(), y - y.mean()

@@ -10,14 +10,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import export
+from engine.arrays import Bools, Floats, Ints
 from engine.models.opening import Bos
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 _LN_2 = float(np.log(2.0))
 
@@ -73,18 +69,18 @@ class TextScores:
     text: str
     model_key: str
     model_title: str
-    token_ids: IntArray
+    token_ids: Ints
     tokens: tuple[str, ...]
-    spans: IntArray
-    log_probs: FloatArray
-    ranks: IntArray
-    entropies: FloatArray
-    top_ids: IntArray
-    top_log_probs: FloatArray
+    spans: Ints
+    log_probs: Floats
+    ranks: Ints
+    entropies: Floats
+    top_ids: Ints
+    top_log_probs: Floats
     top_tokens: tuple[tuple[str, ...], ...]
     window: int
     stride: int
-    ties: IntArray
+    ties: Ints
     bos: Bos = "auto"
     opening_ids: tuple[int, ...] = ()
     opening_tokens: tuple[str, ...] = ()
@@ -106,7 +102,7 @@ class TextScores:
         return bool(self.opening_ids)
 
     @property
-    def predicted(self) -> BoolArray:
+    def predicted(self) -> Bools:
         """(n,) bool: which tokens have a prediction."""
         return self.ranks > 0
 
@@ -138,17 +134,17 @@ class TextScores:
         return total_bits / n_bytes if n_bytes else float("nan")
 
     @property
-    def surprisals_bits(self) -> FloatArray:
+    def surprisals_bits(self) -> Floats:
         """(n,) -log2 p of each token, in bits."""
         return -self.log_probs / _LN_2
 
     @property
-    def probabilities(self) -> FloatArray:
+    def probabilities(self) -> Floats:
         """(n,) p of each token, in [0, 1]."""
         return np.exp(self.log_probs)
 
     @property
-    def top1_ratio(self) -> FloatArray:
+    def top1_ratio(self) -> Floats:
         """(n,) p of the token over p of the most probable one, in [0, 1]; NaN with no alternatives (k = 0)."""
         if not self.top_ids.shape[1]:
             return np.full(len(self), np.nan)
@@ -238,28 +234,28 @@ class ModelComparison:
 
     a: TextScores
     b: TextScores
-    spans: IntArray
-    ranges_a: IntArray
-    ranges_b: IntArray
-    log_probs_a: FloatArray
-    log_probs_b: FloatArray
+    spans: Ints
+    ranges_a: Ints
+    ranges_b: Ints
+    log_probs_a: Floats
+    log_probs_b: Floats
     pearson: float
     spearman: float
     share_above: float
     share_below: float
     shared_vocabulary: bool
     kl_undefined_reason: str | None
-    kl_ab: FloatArray | None = None
-    kl_ba: FloatArray | None = None
-    js: FloatArray | None = None
-    same_top1: FloatArray | None = None
-    changed_ids: IntArray | None = None
+    kl_ab: Floats | None = None
+    kl_ba: Floats | None = None
+    js: Floats | None = None
+    same_top1: Floats | None = None
+    changed_ids: Ints | None = None
     changed_tokens: tuple[tuple[str, ...], ...] | None = None
-    changed_log_probs_a: FloatArray | None = None
-    changed_log_probs_b: FloatArray | None = None
+    changed_log_probs_a: Floats | None = None
+    changed_log_probs_b: Floats | None = None
     common_tokens: int | None = None
-    outside_a: FloatArray | None = None
-    outside_b: FloatArray | None = None
+    outside_a: Floats | None = None
+    outside_b: Floats | None = None
 
     def __post_init__(self) -> None:
         m, n = len(self.spans), len(self.a)
@@ -273,7 +269,7 @@ class ModelComparison:
             raise ValueError("a comparison has either KL or the reason why it has none")
 
     @property
-    def differences(self) -> FloatArray:
+    def differences(self) -> Floats:
         """(m,) log p_b - log p_a in nats: above 0 where b predicts better."""
         return self.log_probs_b - self.log_probs_a
 
@@ -316,7 +312,7 @@ class ModelComparison:
         return export.csv_text(columns)
 
 
-def octets(text: str) -> IntArray:
+def octets(text: str) -> Ints:
     """UTF-8 bytes (len(text),) of each character.
 
     Examples
@@ -325,7 +321,7 @@ def octets(text: str) -> IntArray:
     [1, 2, 4]
     """
     codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-    found: IntArray = (1 + (codes > 0x7F) + (codes > 0x7FF) + (codes > 0xFFFF)).astype(np.int64)
+    found: Ints = (1 + (codes > 0x7F) + (codes > 0x7FF) + (codes > 0xFFFF)).astype(np.int64)
     return found
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from engine import steps
+from engine.arrays import Ints
 from engine.errors import ParameterError, TextError, UnsupportedModelError
 from engine.models import opening
 from engine.models.loaded import ScoringModel
@@ -21,7 +22,7 @@ from engine.scoring import head
 from engine.scoring.results import TextScores
 from engine.steps import Progress, Steps
 from engine.text import windows
-from engine.text.tokens import Encoding, IntArray
+from engine.text.tokens import Encoding
 
 _PIECE = 1_024
 """Tokens that the transformer reads between two steps: about a second for a small model on a processor."""
@@ -285,7 +286,7 @@ def column(
     return out
 
 
-def token_table(model: ScoringModel, ids: IntArray) -> tuple[tuple[str, ...], ...]:
+def token_table(model: ScoringModel, ids: Ints) -> tuple[tuple[str, ...], ...]:
     """Strings for (n, k) ids; empty ones for -1."""
     flat = np.array(["", *model.tokenizer.token_texts(ids[ids >= 0])], dtype=object)
     places = np.where(ids.ravel() >= 0, np.cumsum(ids.ravel() >= 0), 0)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays import Ints
 from engine.models.loaded import ScoringModel
-from engine.text.tokens import IntArray, TextTokenizer
+from engine.text.tokens import TextTokenizer
 
 MOST_OUTSIDE = 0.01
 """Largest mean probability outside the common tokens at which a KL over them is still given as one of these models."""
@@ -33,7 +34,7 @@ class CommonVocabulary:
         Whether both networks give logits for the same set, so that nothing is left out.
     """
 
-    ids: IntArray
+    ids: Ints
     whole: bool
 
 
@@ -64,7 +65,7 @@ def shared(
 
 
 @lru_cache(maxsize=4)
-def _common_ids(a: TextTokenizer, b: TextTokenizer) -> IntArray | None:
+def _common_ids(a: TextTokenizer, b: TextTokenizer) -> Ints | None:
     """Ids (c,) that both tokenizers know, ascending; None if one of them means another token in each."""
     tokens_a, tokens_b = ({index: token for token, index in one.backend.get_vocab().items()} for one in (a, b))
     both = tokens_a.keys() & tokens_b.keys()

@@ -8,8 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
-import numpy.typing as npt
+from engine.arrays import Ints
 
 # A text is set in a monospaced face when this share of its lines is indented: then columns matter.
 _INDENTED_SHARE_OF_CODE = 0.2
@@ -18,7 +17,7 @@ _JOINERS = "\u200d" + "".join(map(chr, range(0x1F3FB, 0x1F400)))
 _WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
-def cell_starts(text: str, spans: npt.NDArray[np.int64], starts: list[int]) -> list[int]:
+def cell_starts(text: str, spans: Ints, starts: list[int]) -> list[int]:
     """Those starts at which a reader sees a new character.
 
     A mark or a skin tone alone has no place of its own: it belongs to the cell before.
@@ -35,7 +34,7 @@ def _joined(text: str, at: int) -> bool:
     return here in _JOINERS or before == _JOINERS[0] or unicodedata.category(here) in ("Mn", "Mc", "Me")
 
 
-def cell_texts(text: str, spans: npt.NDArray[np.int64], edges: list[int]) -> list[str]:
+def cell_texts(text: str, spans: Ints, edges: list[int]) -> list[str]:
     """Text of each cell, given the tokens (or spans) its cells begin at and the end."""
     return [text[spans[start, 0] : spans[stop - 1, 1]] for start, stop in pairwise(edges)]
 

@@ -15,8 +15,8 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Floats, Ints
 from engine.paths import ASSETS
 from engine.scoring.results import ModelComparison, TextScores
 from engine.strip import graphemes
@@ -29,7 +29,6 @@ SCRIPT_PARTS = ("scales.js", "text.js", "cards.js", "toolbar.js", "address.js", 
 
 _SIGNIFICANT_DIGITS = 4
 _MOST_DECIMALS = 6
-_FloatArray = npt.NDArray[np.float64]
 
 
 def payload(scores: TextScores, *, top_k: int | None = None) -> Payload:
@@ -142,7 +141,7 @@ def _layout(texts: list[str], starts: list[int], strings: _Strings) -> Payload:
     }
 
 
-def _rounded(values: _FloatArray) -> list[float | None]:
+def _rounded(values: Floats) -> list[float | None]:
     """Values to four significant digits, at most six decimals; None for NaN and infinities, which JSON has not."""
     with np.errstate(divide="ignore"):
         magnitude = np.floor(np.log10(np.abs(np.nan_to_num(values))))
@@ -152,7 +151,7 @@ def _rounded(values: _FloatArray) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in rounded.tolist()]
 
 
-def _ranks(ranks: npt.NDArray[np.int64]) -> list[int | None]:
+def _ranks(ranks: Ints) -> list[int | None]:
     return [rank or None for rank in ranks.tolist()]
 
 

@@ -6,28 +6,27 @@ This module knows nothing of models: it works on spans as `engine.text.tokens.En
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from engine.text.tokens import IntArray
+from engine.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
     """m spans of characters, and the tokens (start, stop) of either side that make up each: all (m, 2) int64."""
 
-    spans: IntArray
-    ranges_a: IntArray
-    ranges_b: IntArray
+    spans: Ints
+    ranges_a: Ints
+    ranges_b: Ints
 
 
-def token_by_token(spans: IntArray) -> Alignment:
+def token_by_token(spans: Ints) -> Alignment:
     """One tokenization shared by both sides: every token is a span, even where tokens share a character."""
     places = np.arange(len(spans))
     ranges = np.stack([places, places + 1], axis=1)
     return Alignment(spans, ranges, ranges)
 
 
-def common_spans(spans_a: IntArray, spans_b: IntArray) -> Alignment:
+def common_spans(spans_a: Ints, spans_b: Ints) -> Alignment:
     """Finest common spans of two tokenizations of the same text.
 
     A border is common where on both sides one token ends and the next begins; inside tokens that share a character
@@ -57,17 +56,17 @@ def common_spans(spans_a: IntArray, spans_b: IntArray) -> Alignment:
     return Alignment(_ranges(ends), _ranges(stops_a[in_a]), _ranges(stops_b[in_b]))
 
 
-def sums(log_probs: npt.NDArray[np.float64], ranges: IntArray) -> npt.NDArray[np.float64]:
+def sums(log_probs: Floats, ranges: Ints) -> Floats:
     """(m,) sums of (n,) log-probabilities over ranges that follow one another; NaN where a token of it is NaN."""
-    summed: npt.NDArray[np.float64] = np.add.reduceat(log_probs, ranges[:, 0])
+    summed: Floats = np.add.reduceat(log_probs, ranges[:, 0])
     return summed
 
 
-def _borders(spans: IntArray) -> tuple[IntArray, IntArray]:
+def _borders(spans: Ints) -> tuple[Ints, Ints]:
     """Character positions where a token ends and no other goes on, and the number of tokens up to there."""
     last_of_group = np.append(spans[1:, 0] >= spans[:-1, 1], True)
     return spans[last_of_group, 1], np.flatnonzero(last_of_group) + 1
 
 
-def _ranges(stops: IntArray) -> IntArray:
+def _ranges(stops: Ints) -> Ints:
     return np.stack([np.concatenate([[0], stops[:-1]]), stops], axis=1)

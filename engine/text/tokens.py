@@ -15,14 +15,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Ints
 from engine.text import texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-IntArray = npt.NDArray[np.int64]
 
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SENTENCEPIECE_SPACE = "▁"
@@ -46,8 +45,8 @@ class Encoding:
         they cover the text without gaps, and two neighbours overlap just where they share a character.
     """
 
-    token_ids: IntArray
-    spans: IntArray
+    token_ids: Ints
+    spans: Ints
 
     def __post_init__(self) -> None:
         if self.token_ids.ndim != 1 or self.spans.shape != (len(self.token_ids), 2):
@@ -110,14 +109,14 @@ class TextTokenizer:
         ids, offsets = self._ids_and_offsets(text, special_tokens)
         return Encoding(ids, _tiled(offsets, text))
 
-    def token_texts(self, ids: Iterable[int] | IntArray) -> list[str]:
+    def token_texts(self, ids: Iterable[int] | Ints) -> list[str]:
         """One string for people per id. What is not whole characters shows as bytes, never as U+FFFD."""
         table = self._texts
         size = len(table)
         listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
         return [table[i] if 0 <= i < size else f"⟨unused {i}⟩" for i in listed]
 
-    def _ids(self, text: str, special_tokens: bool) -> IntArray:
+    def _ids(self, text: str, special_tokens: bool) -> Ints:
         found = self.backend(
             text,
             add_special_tokens=False,
@@ -127,7 +126,7 @@ class TextTokenizer:
         )
         return np.asarray(found["input_ids"], dtype=np.int64)
 
-    def _ids_and_offsets(self, text: str, special_tokens: bool) -> tuple[IntArray, IntArray]:
+    def _ids_and_offsets(self, text: str, special_tokens: bool) -> tuple[Ints, Ints]:
         found = self.backend(
             text,
             add_special_tokens=False,
@@ -208,17 +207,17 @@ def _readable(data: bytes) -> str:
     return "".join(parts).replace("⟩⟨", " ").replace("\ufffd", "⟨EF BF BD⟩")
 
 
-def _spans_of_bytes(text: str, pieces: list[bytes]) -> IntArray:
+def _spans_of_bytes(text: str, pieces: list[bytes]) -> Ints:
     """Character spans (n, 2) of tokens whose bytes, joined, are the text's."""
     data = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
     character_of_byte = np.cumsum((data & 0xC0) != 0x80) - 1  # continuation bytes are 10xxxxxx
     ends = np.cumsum([len(piece) for piece in pieces])
     starts = np.concatenate([[0], ends[:-1]])
-    spans: IntArray = np.stack([character_of_byte[starts], character_of_byte[ends - 1] + 1], axis=1).astype(np.int64)
+    spans: Ints = np.stack([character_of_byte[starts], character_of_byte[ends - 1] + 1], axis=1).astype(np.int64)
     return spans
 
 
-def _tiled(offsets: IntArray, text: str) -> IntArray:
+def _tiled(offsets: Ints, text: str) -> Ints:
     """A tokenizer's own offsets (n, 2) made to cover the text: gaps closed, empty spans joined to a neighbour.
 
     A combining mark that belongs to no token, since the tokenizer composed it with its letter or dropped it, goes to
@@ -242,7 +241,7 @@ def _tiled(offsets: IntArray, text: str) -> IntArray:
     return np.stack([starts, np.maximum.accumulate(ends)], axis=1).astype(np.int64)
 
 
-def _with_marks(offsets: IntArray, text: str) -> IntArray:
+def _with_marks(offsets: Ints, text: str) -> Ints:
     """The offsets, each moved on over the marks behind it that no token has."""
     bounds = np.zeros(len(text) + 1, dtype=np.int64)
     np.add.at(bounds, offsets[:, 0].clip(0, len(text)), 1)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Bools
 from engine.errors import ParameterError
 
 PatternKind = Literal["letter", "words", "regex"]
@@ -59,7 +59,7 @@ class Pattern:
         return f"containing {self.text}" + (f" or {other}" if self.ignore_case and other != self.text else "")
 
 
-def match(pattern: Pattern, token_texts: Sequence[str], control_ids: Collection[int] = ()) -> npt.NDArray[np.bool_]:
+def match(pattern: Pattern, token_texts: Sequence[str], control_ids: Collection[int] = ()) -> Bools:
     """Which tokens are wanted.
 
     Parameters
@@ -109,7 +109,7 @@ def split_words(text: str) -> list[str]:
     return list(dict.fromkeys(word for word in re.split(r"[,\s]+", text) if word))
 
 
-def _check_useful(pattern: Pattern, wanted: npt.NDArray[np.bool_], texts: int) -> None:
+def _check_useful(pattern: Pattern, wanted: Bools, texts: int) -> None:
     """Refuse a pattern that wants nothing, or all of the tokens that are text."""
     if not wanted.any():
         raise ParameterError(

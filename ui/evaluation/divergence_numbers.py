@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.arrays import Floats, Ints
 from engine.evaluation.divergence.result import CorpusDivergence
-from engine.evaluation.statistics import DivergenceStatistics, Estimate, Floats, Ints, Percentile
+from engine.evaluation.statistics import DivergenceStatistics, Estimate, Percentile
 
 MOST_TOKENS = 40
 """Tokens a number opens to."""

@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
 from engine import export
+from engine.arrays import Ints
 from engine.evaluation.corpora.corpus import FORMS, Corpus, Form
 from engine.evaluation.divergence import evaluate
 from engine.evaluation.divergence import result as divergence_result
@@ -222,7 +222,7 @@ def behind(run: Run, result: CorpusDivergence, number: divergence_numbers.Number
     _in_text(run, result, int(indices[row]), texts)
 
 
-def _nearest(result: CorpusDivergence, indices: npt.NDArray[np.int64], number: divergence_numbers.Number) -> int:
+def _nearest(result: CorpusDivergence, indices: Ints, number: divergence_numbers.Number) -> int:
     """Which of the tokens lies nearest to the number itself, where it lies on a chart."""
     where, value = number.mark or ("", 0.0)
     values = {"kl": result.kl, "delta": result.delta_p}.get(where)
@@ -273,7 +273,7 @@ def _numbers_frame(listed: list[divergence_numbers.Number]) -> pd.DataFrame:
     )
 
 
-def _token_frame(run: Run, result: CorpusDivergence, indices: npt.NDArray[np.int64], texts: list[str]) -> pd.DataFrame:
+def _token_frame(run: Run, result: CorpusDivergence, indices: Ints, texts: list[str]) -> pd.DataFrame:
     places = [_place(run, result, int(index), texts) for index in indices]
     p_base, p_candidate = np.exp(result.base[indices]), np.exp(result.candidate[indices])
     frame = pd.DataFrame(

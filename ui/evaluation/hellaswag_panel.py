@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
 from engine import export
+from engine.arrays import Bools, Ints
 from engine.evaluation.hellaswag import hub_items, paired
 from engine.evaluation.hellaswag.evaluate import CONVENTIONS, Convention, HellaSwagResult
 from engine.evaluation.hellaswag.items import HellaSwagItem
@@ -242,13 +242,11 @@ def _items(run: Run, result: HellaSwagRun, convention: Convention) -> None:
     _item(result, int(chosen[row]), convention)
 
 
-def _filter(
-    rights: Sequence[npt.NDArray[np.bool_]], choices: Sequence[npt.NDArray[np.int64]], which: str
-) -> npt.NDArray[np.bool_]:
+def _filter(rights: Sequence[Bools], choices: Sequence[Ints], which: str) -> Bools:
     if which == _WHICH[0] or len(rights) < 2:
         return np.ones(len(rights[0]), dtype=bool)
     a, b = rights
-    groups: dict[str, npt.NDArray[np.bool_]] = {
+    groups: dict[str, Bools] = {
         _WHICH[1]: a & ~b,
         _WHICH[2]: b & ~a,
         _WHICH[3]: a & b,
@@ -267,7 +265,7 @@ _ITEM_COLUMNS: dict[str, Any] = {
 }
 
 
-def _items_frame(result: HellaSwagRun, convention: Convention, chosen: npt.NDArray[np.int64]) -> pd.DataFrame:
+def _items_frame(result: HellaSwagRun, convention: Convention, chosen: Ints) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "number": chosen + 1,

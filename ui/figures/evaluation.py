@@ -1,9 +1,9 @@
 """Charts of the corpus evaluations: distributions of KL and delta-p, HellaSwag pairs, MAUVE's curve and clusters."""
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
+from engine.arrays import Floats, Ints
 from engine.evaluation.hellaswag.paired import PairedOutcome
 from engine.evaluation.mauve.score import MauveResult
 from ui.figures import base
@@ -14,7 +14,7 @@ _LEAST_KL = 1e-6
 """KL below this is float32 rounding; such tokens share the first bar."""
 
 
-def kl_histogram(kl: npt.NDArray[np.float64], *, theme: Theme, marked: float | None = None) -> go.Figure:
+def kl_histogram(kl: Floats, *, theme: Theme, marked: float | None = None) -> go.Figure:
     """How many tokens have which KL (nats, logarithmic); `marked` draws a line there."""
     title = "KL at each token"
     if not kl.size:
@@ -27,7 +27,7 @@ def kl_histogram(kl: npt.NDArray[np.float64], *, theme: Theme, marked: float | N
     return figure.update_xaxes(type="log", exponentformat="power", dtick=1)
 
 
-def delta_histogram(delta_p: npt.NDArray[np.float64], *, theme: Theme, marked: float | None = None) -> go.Figure:
+def delta_histogram(delta_p: Floats, *, theme: Theme, marked: float | None = None) -> go.Figure:
     """How many tokens became less or more probable by how much; counts on a logarithmic axis, as most lie at 0."""
     title = "Change of the token's probability"
     if not delta_p.size:
@@ -44,9 +44,9 @@ def delta_histogram(delta_p: npt.NDArray[np.float64], *, theme: Theme, marked: f
 
 
 def _bars(
-    counts: npt.NDArray[np.int64],
-    low: npt.NDArray[np.float64],
-    high: npt.NDArray[np.float64],
+    counts: Ints,
+    low: Floats,
+    high: Floats,
     theme: Theme,
     colour: str | list[str],
     says: str,
@@ -102,9 +102,7 @@ def paired_outcomes(outcome: PairedOutcome, names: tuple[str, str], *, theme: Th
     return figure.update_layout(barmode="stack", showlegend=True, legend=legend)
 
 
-def ending_probabilities(
-    probabilities: list[tuple[str, npt.NDArray[np.float64]]], label: int, *, theme: Theme
-) -> go.Figure:
+def ending_probabilities(probabilities: list[tuple[str, Floats]], label: int, *, theme: Theme) -> go.Figure:
     """Softmax over the four endings of one item, a group of bars an ending, a bar a model; the true one is named."""
     colours = palette(theme)
     endings = [f"Ending {n + 1}{' (true)' if n == label else ''}" for n in range(4)]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from engine.arrays import Floats, Ints
 from engine.scoring.results import TextScores
 from ui.figures import base
 from ui.palette import Theme, palette
@@ -24,12 +24,12 @@ class Quantity:
     title: str
     axis: str
     """Axis title with the unit."""
-    values: Callable[[TextScores], NDArray[np.float64]]
+    values: Callable[[TextScores], Floats]
     """(n,) values, NaN where nothing was predicted."""
     logarithmic: bool = False
 
 
-def _ranks(scores: TextScores) -> NDArray[np.float64]:
+def _ranks(scores: TextScores) -> Floats:
     return np.where(scores.ranks > 0, scores.ranks.astype(np.float64), np.nan)
 
 
@@ -91,7 +91,7 @@ def per_token(
     return figure.update_yaxes(type="log" if quantity.logarithmic else "linear")
 
 
-def bin_numbers(values: NDArray[np.float64], *, logarithmic: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def bin_numbers(values: Floats, *, logarithmic: bool) -> tuple[Floats, Ints]:
     """Edges of equal bins and the bin of every value.
 
     Parameters
@@ -121,7 +121,7 @@ def bin_numbers(values: NDArray[np.float64], *, logarithmic: bool) -> tuple[NDAr
     return (10.0**edges if logarithmic else edges), numbers
 
 
-def _range_to_cut(values: NDArray[np.float64], bins: int) -> tuple[float, float]:
+def _range_to_cut(values: Floats, bins: int) -> tuple[float, float]:
     """Smallest and largest value, moved apart if no `bins` different floats lie between them."""
     low, high = float(values.min()), float(values.max())
     step = float(np.spacing(max(abs(low), abs(high))))

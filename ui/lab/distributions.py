@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from engine import measures
+from engine.arrays import Floats
 from engine.errors import EngineError, InputError
 from ui import layout, messages
 from ui.figures.lab import discrete
@@ -108,7 +109,7 @@ def _drawn(p: list[float], q: list[float]) -> bool:
     return True
 
 
-def _below(p: measures.checks.Floats, q: measures.checks.Floats) -> None:
+def _below(p: Floats, q: Floats) -> None:
     left, right = st.columns(2, gap="large")
     index = int((p / np.maximum(q, 1e-12)).argmax())
     theme = layout.theme()

@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from engine import measures
+from engine.arrays import Floats
 from engine.lab import next_token
 from engine.measures.checks import Floats
 from engine.models.request import ModelRequest

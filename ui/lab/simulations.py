@@ -4,11 +4,11 @@ import numpy as np
 import streamlit as st
 
 from engine import measures
+from engine.arrays import Floats
 from engine.lab import bias, estimators, relations
 from engine.lab.bias import EntropyBias, InformationBias, Marginal, Shape
 from engine.lab.estimators import Reading
 from engine.measures import Gaussian, Mixture
-from engine.measures.checks import Floats
 
 BIAS_BINS = (5, 10, 15, 30)
 BIAS_SAMPLES = (50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.arrays import Arrays, Ints
 from engine.scoring.results import ModelComparison, TextScores
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 _SCORE_ARRAYS = ("token_ids", "spans", "log_probs", "ranks", "ties", "entropies", "top_ids", "top_log_probs")
 _COMPARISON_ARRAYS = ("spans", "ranges_a", "ranges_b", "log_probs_a", "log_probs_b")
@@ -82,7 +81,7 @@ def _score_data(scores: TextScores) -> dict[str, Any]:
     }
 
 
-def _strings(ids: npt.NDArray[np.int64] | None, names: Iterable[tuple[str, ...]] | None) -> dict[str, str]:
+def _strings(ids: Ints | None, names: Iterable[tuple[str, ...]] | None) -> dict[str, str]:
     """Each id's string once."""
     if ids is None or names is None:
         return {}
@@ -90,7 +89,7 @@ def _strings(ids: npt.NDArray[np.int64] | None, names: Iterable[tuple[str, ...]]
     return {str(token_id): name for token_id, name in zip(ids.ravel().tolist(), flat, strict=True)}
 
 
-def _table(ids: npt.NDArray[np.int64], strings: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
+def _table(ids: Ints, strings: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(strings[str(token_id)] for token_id in row) for row in ids.tolist())
 
 

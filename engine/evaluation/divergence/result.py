@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import errors
+from engine.arrays import Floats, Ints
 from engine.evaluation import statistics
 from engine.evaluation.corpora.corpus import repeated_note
 from engine.evaluation.divergence import record
 from engine.evaluation.runs.store import Batch
-from engine.evaluation.statistics import DivergenceStatistics, Estimate, Floats, Ints
+from engine.evaluation.statistics import DivergenceStatistics, Estimate
 from engine.scoring import compare
 from engine.scoring.results import ModelComparison, TextScores, basis_of_kl, octets
 

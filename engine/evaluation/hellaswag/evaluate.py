@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from engine import errors
+from engine.arrays import Bools, Floats, Ints
 from engine.evaluation import hidden_states
 from engine.evaluation.hellaswag import packing as layout
 from engine.evaluation.hellaswag.items import ENDINGS, HellaSwagItem
@@ -23,8 +23,6 @@ from engine.models.loaded import LoadedModel, ScoringModel
 from engine.models.opening import Bos, opening_ids
 from engine.steps import Progress, Steps, run
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Convention = Literal["acc", "acc_norm", "acc_bytes"]
 CONVENTIONS: tuple[Convention, ...] = ("acc", "acc_norm", "acc_bytes")
 
@@ -75,9 +73,9 @@ class HellaSwagResult:
         found: Ints = self.normalised(convention).argmax(axis=1).astype(np.int64)
         return found
 
-    def right(self, convention: Convention) -> npt.NDArray[np.bool_]:
+    def right(self, convention: Convention) -> Bools:
         """(n,) whether the chosen ending is the true one."""
-        right: npt.NDArray[np.bool_] = self.choices(convention) == self.labels
+        right: Bools = self.choices(convention) == self.labels
         return right
 
     def accuracy(self, convention: Convention) -> Estimate:

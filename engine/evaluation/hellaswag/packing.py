@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from engine.arrays import Ints
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.text.tokens import TextTokenizer
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

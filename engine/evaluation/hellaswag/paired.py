@@ -10,12 +10,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Bools, Ints
 from engine.evaluation.estimates import wilson_ends
 
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 Interval = tuple[float, float]
 
 CONFIDENCE = 0.95

@@ -13,10 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import errors
-
-Floats = npt.NDArray[np.float64]
-Features = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
+from engine.arrays import Floats, Floats32, Ints
 
 SCALING = 5.0
 CURVE_POINTS = 25
@@ -70,7 +67,7 @@ def buckets_for(texts_p: int, texts_q: int) -> int:
     return max(2, round(min(texts_p, texts_q) / TEXTS_PER_BUCKET))
 
 
-def reduced(p: Features, q: Features) -> Features:
+def reduced(p: Floats32, q: Floats32) -> Floats32:
     """Rows of Q then P at unit length, in the fewest directions that hold 90 % of the variance (n, d)."""
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import normalize
@@ -79,11 +76,11 @@ def reduced(p: Features, q: Features) -> Features:
     if (rows == rows[0]).all():  # no variance to hold
         return np.zeros((len(rows), 1), dtype=np.float32)
     # A fixed seed: with every direction kept, the solver draws nothing that could change the result.
-    found: Features = PCA(n_components=EXPLAINED_VARIANCE, random_state=0).fit_transform(rows)
+    found: Floats32 = PCA(n_components=EXPLAINED_VARIANCE, random_state=0).fit_transform(rows)
     return np.ascontiguousarray(found, dtype=np.float32)
 
 
-def kmeans_labels(rows: Features, buckets: int, seed: int) -> Ints:
+def kmeans_labels(rows: Floats32, buckets: int, seed: int) -> Ints:
     """The cluster of each row (n,), with the settings and the seed's offset of mauve-text."""
     import faiss
 

@@ -3,18 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import errors
+from engine.arrays import Floats32, Ints
 from engine.evaluation import hidden_states
 from engine.evaluation.corpora.corpus import digest
 from engine.evaluation.runs.batches import Keeper, NotKept
 from engine.models.loaded import LoadedModel, ScoringModel
 from engine.models.opening import Bos, opening_ids
 from engine.steps import Progress, Steps, run
-
-Features = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 MOST_TOKENS = 1024
 """mauve-text's own limit: of a longer text the beginning counts."""
@@ -25,14 +22,14 @@ SHORT_TOKENS = 24
 """Texts whose median is below this say little to a feature of their last token."""
 
 
-def text_features(model: ScoringModel, texts: Sequence[str], *, bos: Bos = "auto") -> Features:
+def text_features(model: ScoringModel, texts: Sequence[str], *, bos: Bos = "auto") -> Floats32:
     """Features (texts, width) of `texts`. See `text_features_steps`."""
     return run(text_features_steps(model, texts, bos=bos))
 
 
 def text_features_steps(
     model: ScoringModel, texts: Sequence[str], *, bos: Bos = "auto", keep: Keeper | None = None, what: str = "texts"
-) -> Steps[Features]:
+) -> Steps[Floats32]:
     """Features (texts, width) in float32: last hidden state, after the final norm, at the last token.
 
     The same as mauve-text's featuriser gives for GPT-2. Texts already featured by this model cost nothing; `what` names

@@ -14,14 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.evaluation.mauve.clusters import (
-    Features,
-    Floats,
-    cluster_counts,
-    histogram_score,
-    kmeans_labels,
-    star_score,
-)
+from engine.arrays import Floats, Floats32
+from engine.evaluation.mauve.clusters import cluster_counts, histogram_score, kmeans_labels, star_score
 from engine.evaluation.statistics import Estimate
 from engine.steps import Progress, Steps
 
@@ -115,7 +109,7 @@ def half_sizes(texts_p: int, texts_q: int) -> tuple[int, int, int]:
 
 
 def halves_steps(
-    both: Features, human: Features, buckets: int, seeds: tuple[int, ...], splits: int = SPLITS
+    both: Floats32, human: Floats32, buckets: int, seeds: tuple[int, ...], splits: int = SPLITS
 ) -> Steps[Halves]:
     """Score halves of P and Q, a step per clustering.
 
@@ -146,7 +140,7 @@ def halves_steps(
     return Halves(table, half_p, half_q, half_human, halved)
 
 
-def _splits(p: Features, q: Features, human: Features, splits: int) -> Iterator[list[tuple[Features, Features]]]:
+def _splits(p: Floats32, q: Floats32, human: Floats32, splits: int) -> Iterator[list[tuple[Floats32, Floats32]]]:
     """Of each split the pairs of sets to score; an odd text is left out."""
     half_p, half_q, half_human = half_sizes(len(p), len(q))
     generator = np.random.default_rng(SPLIT_SEED)
@@ -160,7 +154,7 @@ def _splits(p: Features, q: Features, human: Features, splits: int) -> Iterator[
         ]
 
 
-def _scored(p: Features, q: Features, buckets: int, seed: int) -> tuple[float, float, float]:
+def _scored(p: Floats32, q: Floats32, buckets: int, seed: int) -> tuple[float, float, float]:
     labels = kmeans_labels(np.vstack([q, p]), buckets, seed)
     p_counts, q_counts = cluster_counts(labels, len(q), buckets)
     score, integral, _ = histogram_score(p_counts / len(p), q_counts / len(q))

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import errors
+from engine.arrays import Floats, Floats32, Ints
 from engine.evaluation.corpora.corpus import repeated_note
 from engine.evaluation.mauve import score as mauve
 from engine.evaluation.mauve.features import short_note, text_features_steps
@@ -153,7 +153,7 @@ def reference_text(summary: Mapping[str, Any]) -> str:
     return f"; {first:,} human texts against {second:,} others score {score['value']:.3f} ± {score['error']:.3f}"
 
 
-def contrasting_clusters(result: MauveResult, count: int = 4) -> npt.NDArray[np.int64]:
+def contrasting_clusters(result: MauveResult, count: int = 4) -> Ints:
     """Clusters of the first clustering where the shares of P and Q differ most, largest difference first."""
     first = result.clusterings[0]
     order = np.argsort(-np.abs(first.p_histogram - first.q_histogram), kind="stable")
@@ -191,9 +191,7 @@ def _repeats(human: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
     return (*repeated_note(human), *repeated_note(texts), *shared)
 
 
-def _score_steps(
-    p_features: npt.NDArray[np.float32], q_features: npt.NDArray[np.float32], seeds: int, data: dict[str, Any]
-) -> Steps[Content]:
+def _score_steps(p_features: Floats32, q_features: Floats32, seeds: int, data: dict[str, Any]) -> Steps[Content]:
     chosen = tuple(mauve.DEFAULT_SEEDS[0] + number for number in range(seeds))
     clusterings, halves = yield from mauve.measured_steps(p_features, q_features, chosen)
     arrays = {name: np.stack([getattr(clustering, name) for clustering in clusterings]) for name in _CLUSTERING_ARRAYS}
@@ -225,7 +223,7 @@ def _result(batch: Batch, texts_p: int) -> MauveResult:
     return mauve.joined(clusterings, notes, Halves(batch.arrays[_HALVES], **batch.data[_HALVES]))
 
 
-def _with_bootstrap(result: MauveResult, scores: npt.NDArray[np.float64]) -> MauveResult:
+def _with_bootstrap(result: MauveResult, scores: Floats) -> MauveResult:
     """A result kept by an earlier version with its bootstrap `scores` (seeds, draws) as the part of the texts."""
     parts = np.array([scores.std(axis=1, ddof=1).mean(), result.seed_error])
     error = float(np.sqrt(np.nansum(parts**2)))  # a single seed has no spread

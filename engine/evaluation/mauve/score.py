@@ -10,11 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import errors
+from engine.arrays import Floats, Floats32, Ints
 from engine.evaluation.mauve.clusters import (
     CURVE_POINTS,
-    Features,
-    Floats,
-    Ints,
     buckets_for,
     cluster_counts,
     histogram_score,
@@ -244,7 +242,7 @@ def check_sizes(texts_p: int, texts_q: int) -> None:
         )
 
 
-def _checked(features: npt.ArrayLike, which: str) -> Features:
+def _checked(features: npt.ArrayLike, which: str) -> Floats32:
     array = np.asarray(features, dtype=np.float32)
     if array.ndim != 2:
         raise errors.InputError(
@@ -259,7 +257,7 @@ def _checked(features: npt.ArrayLike, which: str) -> Features:
     return array
 
 
-def _check_pair(p: Features, q: Features) -> None:
+def _check_pair(p: Floats32, q: Floats32) -> None:
     check_sizes(len(p), len(q))
     if p.shape[1] != q.shape[1]:
         raise errors.InputError(f"Features of width {p.shape[1]} and {q.shape[1]}: both sets need one feature model.")
@@ -276,7 +274,7 @@ def _check_settings(texts: int, buckets: int, seeds: tuple[int, ...], splits: in
         raise errors.ParameterError(f"{splits} splits into halves: a spread needs at least 2.")
 
 
-def _clustering(rows: Features, texts_q: int, buckets: int, seed: int) -> Clustering:
+def _clustering(rows: Floats32, texts_q: int, buckets: int, seed: int) -> Clustering:
     labels = kmeans_labels(rows, buckets, seed)
     q_labels, p_labels = labels[:texts_q], labels[texts_q:]
     p_counts, q_counts = cluster_counts(labels, texts_q, buckets)

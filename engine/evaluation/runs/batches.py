@@ -8,13 +8,10 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from engine.arrays import Arrays, Floats32
 from engine.evaluation.runs.store import Batch, RunStore
 from engine.steps import Progress, Steps
 
-Arrays = dict[str, npt.NDArray[Any]]
 T = TypeVar("T")
 Content = tuple[Arrays, dict[str, Any]]
 
@@ -30,11 +27,11 @@ class Keeper(Protocol):
         """Keep a finished batch."""
         ...
 
-    def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+    def features(self, model_key: str, digests: list[str]) -> dict[str, Floats32]:
         """Kept feature vectors by text digest."""
         ...
 
-    def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    def put_features(self, model_key: str, vectors: Mapping[str, Floats32]) -> None:
         """Keep feature vectors by text digest."""
         ...
 
@@ -49,11 +46,11 @@ class NotKept:
     def put(self, batch: Batch) -> None:
         """See `Keeper`."""
 
-    def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+    def features(self, model_key: str, digests: list[str]) -> dict[str, Floats32]:
         """See `Keeper`."""
         return {}
 
-    def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    def put_features(self, model_key: str, vectors: Mapping[str, Floats32]) -> None:
         """See `Keeper`."""
 
 
@@ -71,11 +68,11 @@ class RunKeeper:
         """See `Keeper`."""
         self._store.save(self._run_id, batch.stage, batch.place, batch.arrays, batch.data, batch.seconds)
 
-    def features(self, model_key: str, digests: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+    def features(self, model_key: str, digests: list[str]) -> dict[str, Floats32]:
         """See `Keeper`."""
         return self._store.features(model_key, digests)
 
-    def put_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    def put_features(self, model_key: str, vectors: Mapping[str, Floats32]) -> None:
         """See `Keeper`."""
         self._store.save_features(model_key, vectors)
 

@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import errors, paths
+from engine.arrays import Arrays, Floats32
 from engine.evaluation.runs import store_file
-
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 _COLUMNS = "id, kind, title, created, updated, finished, settings, models, data_hash, versions, summary"
 _FULL = ("disk is full", "readonly database", "unable to open", "disk i/o error")
@@ -66,7 +64,7 @@ class Batch:
     stage: str
     place: int
     seconds: float
-    arrays: dict[str, npt.NDArray[Any]]
+    arrays: Arrays
     data: dict[str, Any]
 
 
@@ -189,7 +187,7 @@ class RunStore:
         with self._writing() as db:
             db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
-    def features(self, model_key: str, digests: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+    def features(self, model_key: str, digests: Sequence[str]) -> dict[str, Floats32]:
         """Kept feature vectors of texts by the texts' digests; absent ones are left out."""
         found = {}
         with self._reading() as db:
@@ -201,7 +199,7 @@ class RunStore:
                     found[digest] = np.frombuffer(row[0], dtype="<f4")
         return found
 
-    def save_features(self, model_key: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    def save_features(self, model_key: str, vectors: Mapping[str, Floats32]) -> None:
         """Keep feature vectors by the digests of their texts."""
         rows = [(model_key, digest, vector.astype("<f4").tobytes()) for digest, vector in vectors.items()]
         with self._writing() as db:
@@ -279,6 +277,6 @@ def _pack(arrays: Arrays) -> bytes:
     return buffer.getvalue()
 
 
-def _unpack(packed: bytes) -> dict[str, npt.NDArray[Any]]:
+def _unpack(packed: bytes) -> Arrays:
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}

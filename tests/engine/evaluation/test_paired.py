@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from engine.arrays import Ints
 from engine.evaluation.hellaswag import paired
 
 
@@ -24,7 +24,7 @@ COUNTS = st.composite(counts)()
 def chance(items: int, share_a: float, share_b: float, happens: Callable[[int, int], bool]) -> float:
     """Exact probability of `happens(only_a, only_b)`; counts rarer than 1e-7 are left out."""
 
-    def likely(counted: int, share: float) -> npt.NDArray[np.int64]:
+    def likely(counted: int, share: float) -> Ints:
         first, last = stats.binom.ppf([1e-7, 1 - 1e-7], counted, share)
         return np.arange(int(first), int(last) + 1)
 

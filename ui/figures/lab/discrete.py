@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from scipy import special
 
 from engine import measures
-from engine.measures.checks import Floats
+from engine.arrays import Floats
 from ui.figures import base
 from ui.figures.lab import look
 from ui.palette import Theme, palette

@@ -3,8 +3,8 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from engine.arrays import Floats
 from engine.lab.bias import EntropyBias
-from engine.measures.checks import Floats
 from ui.figures.lab import look
 from ui.palette import Theme, palette
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from engine.arrays import Floats
 from engine.lab.bias import InformationBias
 from engine.lab.estimators import Reading
-from engine.measures.checks import Floats
 from ui.figures.lab import look
 from ui.palette import Theme, palette
 

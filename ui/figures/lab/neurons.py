@@ -2,10 +2,9 @@
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from engine.arrays import Floats, Ints
 from engine.lab.neurons import NeuronInformation
-from engine.measures.checks import Floats
 from ui.figures import base
 from ui.figures.lab import look
 from ui.palette import Theme, palette
@@ -159,7 +158,7 @@ def neuron_name(result: NeuronInformation, index: int) -> str:
     return f"layer {result.layers[index]}, neuron {result.numbers[index]}"
 
 
-def _matrix(values: Floats, names: NDArray[np.int64], title: str, axis: str, theme: Theme) -> go.Figure:
+def _matrix(values: Floats, names: Ints, title: str, axis: str, theme: Theme) -> go.Figure:
     known = values[np.isfinite(values)]
     strong = float(np.percentile(known, 99.5)) if known.size else 1.0
     figure = go.Figure(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from engine.measures.checks import Floats
+from engine.arrays import Floats
 from engine.scoring.results import TextScores
 from ui.figures import base
 from ui.figures.lab import look
