@@ -87,7 +87,7 @@ def read_item_set(text: str, *, capitalise: bool = True) -> ItemSet:
     text = text.lstrip("\ufeff")
     start = text.lstrip()
     if not start:
-        raise errors.InputError("There are no items: the file is empty. Give HellaSwag's JSONL or its six-line form.")
+        raise _no_items()
     if start[0] in "[{":
         lines = _are_json_lines(start)
         return _collected(_made(records.json_lines(text) if lines else records.json_records(text, _is_record)))
@@ -134,6 +134,8 @@ def _collected(makers: Iterable[Callable[[], HellaSwagItem]]) -> ItemSet:
             odd.append(error)
         if len(good) + len(odd) > MOST_ITEMS:
             raise errors.InputError(f"The file has more than {MOST_ITEMS:,} items. Split it.")
+    if not good and not odd:
+        raise _no_items()
     if not odd:
         return ItemSet(tuple(good))
     if not good:
@@ -142,6 +144,10 @@ def _collected(makers: Iterable[Callable[[], HellaSwagItem]]) -> ItemSet:
     are = "is" if len(odd) == 1 else "are"
     count = len(good) + len(odd)
     return ItemSet(tuple(good), (f"{len(odd):,} of {count:,} items {are} left out as unusable. {odd[0]}",))
+
+
+def _no_items() -> errors.InputError:
+    return errors.InputError("There are no items: the file is empty. Give HellaSwag's JSONL or its six-line form.")
 
 
 def item_from_record(record: Any, where: str) -> HellaSwagItem:

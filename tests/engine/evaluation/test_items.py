@@ -155,6 +155,7 @@ def test_hostile_json_is_refused(content: str) -> None:
     ("text", "said"),
     [
         ("", "the file is empty"),
+        ("[]", "the file is empty"),
         (jsonl(RECORD) + "\n{broken", "Line 2 is not JSON"),
         (jsonl(RECORD) + "\n[1]", "Line 2 is not a JSON object"),
         (SIX_LINES.replace("\n3\n", "\nx\n"), "Line 2: the label is 'x'"),
