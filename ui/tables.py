@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.scoring.results import ModelComparison, TextScores
+from engine.units import to_bits
 
 Table = tuple[pd.DataFrame, dict[str, Any]]
 """A frame whose index is the token or piece, and the columns' settings."""
@@ -24,7 +25,7 @@ def of_scores(scores: TextScores) -> Table:
             "log_prob": scores.log_probs,
             "probability": scores.probabilities,
             "rank": scores.ranks,
-            "entropy": scores.entropies / np.log(2),
+            "entropy": to_bits(scores.entropies),
             "expected": [_quoted(names[0]) if names else "" for names in scores.top_tokens],
         }
     )[known]

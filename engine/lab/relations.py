@@ -16,6 +16,7 @@ from engine.arrays import Floats
 from engine.errors import ParameterError
 from engine.measures import gaussian
 from engine.measures.checks import check_count
+from engine.units import LN2
 
 MOST_SAMPLES = 100_000
 LEAST_NOISE = 0.02
@@ -118,7 +119,7 @@ def exact_mutual_information(name: str, noise: float) -> float:
     if name.startswith("independent"):
         return 0.0
     if noise == 0:
-        return float(np.log(2)) if name == "step" else float("inf")
+        return LN2 if name == "step" else float("inf")
     if name == "linear":
         return gaussian.gaussian_mutual_information(1 / np.sqrt(1 + noise**2))
     if name == "circle":

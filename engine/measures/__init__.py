@@ -29,8 +29,6 @@ from engine.measures.discrete import (
     kl_terms,
     perplexity,
     softmax,
-    to_bits,
-    to_nats,
 )
 from engine.measures.entropy_estimates import (
     entropy_of_counts,
@@ -60,6 +58,7 @@ from engine.measures.mutual_information import (
     shuffled_mutual_information,
 )
 from engine.measures.pairwise import pairwise_mutual_information, pairwise_mutual_information_steps
+from engine.units import to_bits
 
 __all__ = [
     "BIN_COUNT_RULES",
@@ -101,5 +100,4 @@ __all__ = [
     "softmax",
     "suggested_bins",
     "to_bits",
-    "to_nats",
 ]

@@ -11,22 +11,7 @@ from scipy import special
 from engine.arrays import Floats
 from engine.errors import InputError
 from engine.measures.checks import as_floats, as_probabilities, as_probability_pair, check_positive
-
-LN2 = float(np.log(2.0))
-
-
-def to_bits(nats: ArrayLike) -> Floats:
-    """Nats as bits: divided by ln 2.
-
-    >>> float(to_bits(np.log(8)))
-    3.0
-    """
-    return np.asarray(nats, dtype=np.float64) / LN2
-
-
-def to_nats(bits: ArrayLike) -> Floats:
-    """Bits as nats: times ln 2."""
-    return np.asarray(bits, dtype=np.float64) * LN2
+from engine.units import LN2
 
 
 def entropy(p: ArrayLike, axis: int = -1) -> Floats:

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from engine.scoring import head
+from engine.units import LN2
 
-_LN_2 = 0.6931471805599453
 _FAR = 100.0
 """Nats between two log-probabilities beyond which float32 sums no longer hold JS to 1e-5; such rows are summed anew."""
 _MASKED = -1e29
@@ -57,8 +57,8 @@ def between(a: head.Workspace, b: head.Workspace, n_changed: int) -> Divergences
     gain = p_b.sum(1) - p_a.sum(1)
     toward_b, toward_a = torch.linalg.vecdot(p_a, d), torch.linalg.vecdot(p_b, d)
     kl_ab, kl_ba = (gain - toward_b).clamp_(min=0.0), (toward_a - gain).clamp_(min=0.0)
-    middle = torch.linalg.vecdot(p_a.add_(p_b), F.softplus(d).sub_(_LN_2))
-    bound = ((kl_ab + kl_ba) / 4).clamp_(max=_LN_2)
+    middle = torch.linalg.vecdot(p_a.add_(p_b), F.softplus(d).sub_(LN2))
+    bound = ((kl_ab + kl_ba) / 4).clamp_(max=LN2)
     js = torch.minimum(((toward_a - middle) / 2).clamp_(min=0.0), bound)
     far = (~near).nonzero()[:, 0]
     if len(far):
@@ -87,10 +87,10 @@ def _by_definition(log_a: torch.Tensor, log_b: torch.Tensor) -> tuple[torch.Tens
         rows.sub_(total.log())
         p.div_(total)
     log_p, log_q = kept
-    middle = torch.logaddexp(log_p, log_q).sub_(_LN_2)
+    middle = torch.logaddexp(log_p, log_q).sub_(LN2)
 
     def divergence(p: torch.Tensor, log_p: torch.Tensor, log_q: torch.Tensor) -> torch.Tensor:
         return torch.where(p > 0, (log_p - log_q).mul_(p), 0.0).sum(1).clamp_(min=0.0)
 
     js = (divergence(probs[0], log_p, middle) + divergence(probs[1], log_q, middle)) / 2
-    return divergence(probs[0], log_p, log_q), divergence(probs[1], log_q, log_p), js.clamp_(max=_LN_2)
+    return divergence(probs[0], log_p, log_q), divergence(probs[1], log_q, log_p), js.clamp_(max=LN2)

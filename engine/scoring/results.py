@@ -14,8 +14,7 @@ import numpy as np
 from engine import export
 from engine.arrays import Bools, Floats, Ints
 from engine.models.opening import Bos
-
-_LN_2 = float(np.log(2.0))
+from engine.units import to_bits
 
 
 def _check(result: object, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -130,13 +129,13 @@ class TextScores:
         np.add.at(edges, self.spans[self.predicted, 1], -1)
         covered = np.cumsum(edges)[:-1] > 0
         n_bytes = int(octets(self.text)[covered].sum())
-        total_bits = -float(self.log_probs[self.predicted].sum()) / _LN_2
+        total_bits = float(to_bits(-self.log_probs[self.predicted].sum()))
         return total_bits / n_bytes if n_bytes else float("nan")
 
     @property
     def surprisals_bits(self) -> Floats:
         """(n,) -log2 p of each token, in bits."""
-        return -self.log_probs / _LN_2
+        return to_bits(-self.log_probs)
 
     @property
     def probabilities(self) -> Floats:

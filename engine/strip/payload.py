@@ -20,6 +20,7 @@ from engine.arrays import Floats, Ints
 from engine.paths import ASSETS
 from engine.scoring.results import ModelComparison, TextScores
 from engine.strip import graphemes
+from engine.units import to_bits
 
 Payload = dict[str, Any]
 """JSON-ready data of one strip; its fields are listed in `payload` and `comparison_payload`."""
@@ -175,10 +176,10 @@ def _shared_domain(comparison: ModelComparison) -> dict[str, list[float]]:
     """Smallest and largest value of each quantity over both readings, in the strip's units: entropy in bits."""
     both = {
         "logprob": np.concatenate([comparison.a.log_probs, comparison.b.log_probs]),
-        "entropy": np.concatenate([comparison.a.entropies, comparison.b.entropies]) / np.log(2.0),
+        "entropy": to_bits(np.concatenate([comparison.a.entropies, comparison.b.entropies])),
     }
     both["prob"] = np.exp(both["logprob"])
-    both["surprisal"] = -both["logprob"] / np.log(2.0)
+    both["surprisal"] = to_bits(-both["logprob"])
     known = {name: values[np.isfinite(values)] for name, values in both.items()}
     return {name: [float(v.min()), float(v.max())] for name, v in known.items() if v.size}
 

@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 
 from engine.arrays import Floats, Ints
 from engine.scoring.results import TextScores
+from engine.units import to_bits
 from ui.figures import base
 from ui.palette import Theme, palette
 
-_LN2 = float(np.log(2.0))
 _MOST_SVG_POINTS = 3000  # beyond this a browser draws with WebGL, or it takes seconds
 _MOST_BINS = 32
 
@@ -40,7 +40,7 @@ QUANTITIES = {
         Quantity("log_prob", "Log-probability", "Log-probability, ln p (nats)", lambda s: s.log_probs),
         Quantity("probability", "Probability", "Probability", lambda s: np.asarray(s.probabilities, np.float64)),
         Quantity("rank", "Rank", "Rank of the token (1 = expected)", _ranks, logarithmic=True),
-        Quantity("entropy", "Entropy", "Entropy of the prediction (bits)", lambda s: s.entropies / _LN2),
+        Quantity("entropy", "Entropy", "Entropy of the prediction (bits)", lambda s: to_bits(s.entropies)),
     )
 }
 

@@ -16,8 +16,7 @@ from engine.evaluation.runs.store import Batch
 from engine.evaluation.statistics import DivergenceStatistics, Estimate
 from engine.scoring import compare
 from engine.scoring.results import ModelComparison, TextScores, basis_of_kl, octets
-
-_LN_2 = float(np.log(2.0))
+from engine.units import to_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,7 +268,7 @@ class Rows:
 
 def _bits_per_byte(joined: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """Both models' bits over the same bytes, and their difference: what neither or only one predicts is left out."""
-    bits = {"base": -joined["base"] / _LN_2, "candidate": -joined["candidate"] / _LN_2}
+    bits = {side: to_bits(-joined[side]) for side in ("base", "candidate")}
     bits["difference"] = bits["candidate"] - bits["base"]
     return {
         f"bits_per_byte_{name}": statistics.ratio(values, joined["octets"], joined["texts"])

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from engine.arrays import Floats
 from engine.scoring.results import TextScores
+from engine.units import to_bits
 from ui.figures import base
 from ui.figures.lab import look
 from ui.palette import Theme, palette
@@ -29,10 +30,10 @@ def surprisals(scores: TextScores, *, theme: Theme) -> go.Figure:
         )
     )  # fmt: skip
     figure.add_scatter(
-        x=shown + 1, y=scores.entropies[shown] / np.log(2), mode="lines", name="entropy of the prediction",
+        x=shown + 1, y=to_bits(scores.entropies[shown]), mode="lines", name="entropy of the prediction",
         line={"color": colours.model_b, "width": 1.5}, hoverinfo="skip",
     )  # fmt: skip
-    figure.add_hline(y=float(-scores.mean_log_prob / np.log(2)), line={"color": colours.accent, "width": 2})
+    figure.add_hline(y=float(to_bits(-scores.mean_log_prob)), line={"color": colours.accent, "width": 2})
     look.styled(figure, theme=theme, title=title, x_title="Token", y_title="bits", height=300, legend_rows=1)
     return figure
 
