@@ -2,13 +2,14 @@
 
 from functools import partial
 
-import numpy as np
 import streamlit as st
 
+from engine.formatting import fixed
 from engine.models import registry
 from engine.models.request import ModelRequest
 from engine.scoring.results import TextScores
 from engine.strip import payload as strip_data
+from engine.units import to_bits
 from ui import composer, engine_access, exports, layout, links, messages, model_picker, reading_options, strip, tables
 from ui import selection as linking
 from ui.figures import series
@@ -66,9 +67,11 @@ def summary(scores: TextScores) -> None:
     layout.facts(
         [
             Fact("Tokens", f"{len(scores):,}", f"Pieces the tokenizer made of the text; {predicted:,} are predicted."),
-            Fact("Perplexity", number(scores.perplexity), "As uncertain as a fair choice among this many tokens."),
-            Fact("Bits per byte", number(scores.bits_per_byte), "Comparable between models with other tokenizers."),
-            Fact("Mean surprisal", f"{number(-scores.mean_log_prob / np.log(2))} bits", "−log₂ p, mean over tokens."),
+            Fact("Perplexity", fixed(scores.perplexity), "As uncertain as a fair choice among this many tokens."),
+            Fact("Bits per byte", fixed(scores.bits_per_byte), "Comparable between models with other tokenizers."),
+            Fact(
+                "Mean surprisal", f"{fixed(float(to_bits(-scores.mean_log_prob)))} bits", "−log₂ p, mean over tokens."
+            ),
         ]
     )
     if scores.window < len(scores):
@@ -134,10 +137,6 @@ def taking_away(scores: TextScores, choice: ModelRequest) -> None:
             keep=STRIP_PARAMETERS,
             note=composer.link_note(),
         )
-
-
-def number(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "none"
 
 
 main()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from engine import sources
+from engine import formatting, sources
 from engine.errors import EngineError
 from engine.models import hardware, registry
 from engine.sources.kinds import ModelSpec
@@ -31,10 +31,8 @@ def this_machine() -> None:
             Fact("Device", device, "Where models run unless told otherwise."),
             Fact("Precision", choice.precision, "What 'Automatic' means on this machine."),
             Fact("CPU cores", str(has.cpu_cores), "Those this process may use."),
-            Fact(
-                "Memory", model_picker.gigabytes(has.memory_bytes), "Of the machine, as far as this process may use it."
-            ),
-            Fact("Free now", model_picker.gigabytes(has.memory_free_bytes), "At this moment."),
+            Fact("Memory", formatting.size(has.memory_bytes), "Of the machine, as far as this process may use it."),
+            Fact("Free now", formatting.size(has.memory_free_bytes), "At this moment."),
         ]
     )
     st.caption(messages.plain(choice.reason))
@@ -43,7 +41,7 @@ def this_machine() -> None:
     st.html(machine.memory_bar(shares, pool.budget_bytes))
     for entry in pool.loaded():
         with st.container(horizontal=True, vertical_alignment="center", key=f"loaded_{entry.model.key}"):
-            st.text(f"{entry.model.title}: {model_picker.gigabytes(entry.memory_bytes)}", width="stretch")
+            st.text(f"{entry.model.title}: {formatting.size(entry.memory_bytes)}", width="stretch")
             st.button(
                 "Unload",
                 icon=":material/eject:",

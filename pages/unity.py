@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from engine.evaluation import statistics
+from engine.formatting import fixed, share
 from engine.models import registry
 from engine.models.request import ModelRequest
 from engine.scoring.results import ModelComparison
@@ -80,7 +81,7 @@ def options() -> engine_access.PairSettings:
 def summary(comparison: ModelComparison) -> None:
     facts = [
         *correlation(comparison),
-        Fact("Spearman", number(comparison.spearman), "The same of their order: does A find hard what B finds hard?"),
+        Fact("Spearman", fixed(comparison.spearman, 3), "The same of their order: does A find hard what B finds hard?"),
         Fact("Compared", f"{comparison.n_predicted:,}", "Pieces of text that both models predict."),
         Fact(
             "B expects more",
@@ -99,7 +100,7 @@ def summary(comparison: ModelComparison) -> None:
         kl = float(comparison.kl_ab[known].mean()) if known.any() else float("nan")
         facts += [
             Fact("Same first guess", share(same), "Share of positions where both would say the same token."),
-            Fact("Mean KL(A‖B)", f"{number(kl)} nats", "Nats lost per token when B stands in for A."),
+            Fact("Mean KL(A‖B)", f"{fixed(kl, 3)} nats", "Nats lost per token when B stands in for A."),
         ]
     layout.facts(facts)
     st.caption(
@@ -116,16 +117,18 @@ def correlation(comparison: ModelComparison) -> list[Fact]:
     """Pearson's, and with two tokenizers also per character, since length alone correlates pieces of unequal length."""
     says = "Correlation of the two log-probabilities over the pieces both predict"
     if comparison.shared_vocabulary:
-        return [Fact("Pearson", number(comparison.pearson), f"{says}.")]
+        return [Fact("Pearson", fixed(comparison.pearson, 3), f"{says}.")]
     lengths = np.diff(comparison.spans, axis=1)[:, 0]
     by_length = statistics.correlation_per_character(comparison.log_probs_a, comparison.log_probs_b, lengths)
     return [
         Fact(
             "Pearson",
-            number(comparison.pearson),
+            fixed(comparison.pearson, 3),
             f"{says}; with two tokenizers pieces differ in length, and length alone correlates them.",
         ),
-        Fact("Per character", number(by_length), "Pearson's correlation with each divided by the piece's characters."),
+        Fact(
+            "Per character", fixed(by_length, 3), "Pearson's correlation with each divided by the piece's characters."
+        ),
     ]
 
 
@@ -194,14 +197,6 @@ def taking_away(comparison: ModelComparison, a: ModelRequest, b: ModelRequest) -
         models = {"a": a.name, "a_precision": a.precision, "b": b.name, "b_precision": b.precision}
         params = composer.link_parameters() | models | reading_options.link_parameters()
         links.copy_link(params, keep=STRIP_PARAMETERS, note=composer.link_note())
-
-
-def number(value: float) -> str:
-    return f"{value:.3f}" if np.isfinite(value) else "none"
-
-
-def share(value: float) -> str:
-    return f"{value:.0%}" if np.isfinite(value) else "none"
 
 
 main()

@@ -21,6 +21,7 @@ RULES = {
 FIGURES_READ = (
     "engine.arrays",
     "engine.formatting",
+    "engine.units",
     "engine.scoring.results",
     "engine.measures",
     "engine.lab",

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from html import escape
 
-from engine import sources
+from engine import formatting, sources
 from engine.models import registry
 from engine.sources.availability import Availability
 from engine.sources.kinds import Hub, ModelSpec, Wheels
-from ui.model_picker import gigabytes
 
 _STATES = {
     "here": "On this machine",
@@ -25,7 +24,7 @@ def memory_bar(shares: Sequence[tuple[str, int]], budget: int) -> str:
     True
     """
     used = sum(size for _, size in shares)
-    text = f"Models take {gigabytes(used)} of the {gigabytes(budget)} they may take"
+    text = f"Models take {formatting.size(used)} of the {formatting.size(budget)} they may take"
     parts = "".join(
         f'<span style="width:{100 * size / max(budget, 1):.1f}%" title="{escape(title)}"></span>'
         for title, size in shares
@@ -41,7 +40,7 @@ def model_card(spec: ModelSpec, there: Availability, loaded: Sequence[str]) -> s
         f"{spec.parameters / 1e6:,.0f}M parameters" if spec.parameters else "",
         f"reads {spec.context_length:,} tokens" if spec.context_length else "",
         f"licence: {spec.licence}",
-        f"{gigabytes(there.bytes_on_disk)} on disk" if there.bytes_on_disk else "",
+        f"{formatting.size(there.bytes_on_disk)} on disk" if there.bytes_on_disk else "",
         f"loaded in {', '.join(loaded)}" if loaded else "",
     ]
     state = _STATES[there.state]

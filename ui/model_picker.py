@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from engine import sources
+from engine import formatting, sources
 from engine.errors import EngineError
 from engine.models import checkpoint, hardware, registry
 from engine.models.loaded import PRECISIONS
@@ -79,19 +79,10 @@ def status() -> None:
     held = len(engine_access.pool().loaded())
     lines = (
         ("Device", hardware.accelerators()[0].title if device.type != "cpu" else f"CPU, {_cores()} cores"),
-        ("Loaded", f"{held} model{'' if held == 1 else 's'}, {gigabytes(used)} of {gigabytes(budget)}"),
+        ("Loaded", f"{formatting.counted(held, 'model')}, {formatting.size(used)} of {formatting.size(budget)}"),
     )
     rows = "".join(f"<p><span>{escape(name)}</span> <span>{escape(value)}</span></p>" for name, value in lines)
     st.sidebar.html(f'<div class="ls-status">{rows}</div>')
-
-
-def gigabytes(count: int) -> str:
-    """Bytes for people.
-
-    >>> gigabytes(541_700_000)
-    '0.54 GB'
-    """
-    return f"{count / 1e9:.2f} GB" if count < 1e10 else f"{count / 1e9:.0f} GB"
 
 
 def _cores() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import export
+from engine import export, formatting
 from engine.evaluation import statistics
 from engine.evaluation.mauve import run as mauve_run
 from engine.evaluation.runs.plans import opening_note
@@ -194,13 +194,10 @@ def to_markdown(table: Sequence[Row], base: str, candidate: str) -> str:
     lines = [f"| measure | {base} | {candidate} | measured on |", "|---|---|---|---|"]
     for row in table:
         unit = f" ({row.unit})" if row.unit else ""
-        lines.append(f"| {row.measure}{unit} | {_written(row.base)} | {_written(row.candidate)} | {row.basis} |")
+        lines.append(f"| {row.measure}{unit} | {_cell(row.base)} | {_cell(row.candidate)} | {row.basis} |")
     notes = [ERRORS, few_texts_note(table)]
     return "\n".join([*lines, *(f"\n{note}" for note in notes if note)]) + "\n"
 
 
-def _written(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return ""
-    error = f" ± {estimate.standard_error:.2g}" if np.isfinite(estimate.standard_error) else ""
-    return f"{estimate.value:.4g}{error}"
+def _cell(estimate: Estimate | None) -> str:
+    return "" if estimate is None else formatting.with_error(estimate)

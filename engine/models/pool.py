@@ -14,13 +14,13 @@ from typing import Any, NamedTuple, cast
 
 import torch
 
+from engine import formatting
 from engine.errors import MemoryBudgetError
 from engine.models import footprint, hardware
 from engine.models.loaded import PRECISIONS, LoadedModel, Precision
 from engine.models.loading import load_located_steps
 from engine.models.request import LocatedModel, ModelRequest
 from engine.sources.kinds import ModelSpec
-from engine.sources.staging import megabytes
 from engine.steps import Progress, Steps, run
 
 _SHARE_OF_RAM = 0.6
@@ -225,7 +225,7 @@ def _free(device: str) -> None:
 def _too_large(located: LocatedModel, precision: Precision, need: int, budget: int, used: int) -> str:
     smaller = [other for other in PRECISIONS if needed_bytes(located, other) <= budget - used]
     advice = f"Choose {' or '.join(smaller)}" if smaller else "Choose a smaller model"
-    taken = f", and work that is running holds {megabytes(used)} of that" if used else ""
+    taken = f", and work that is running holds {formatting.size(used)} of that" if used else ""
     wait = ", or wait until that work is done" if used else ""
-    asked = f"{located.spec.title} in {precision} needs {megabytes(need)} of memory"
-    return f"{asked}; models may take {megabytes(budget)} here{taken}. {advice}{wait}."
+    asked = f"{located.spec.title} in {precision} needs {formatting.size(need)} of memory"
+    return f"{asked}; models may take {formatting.size(budget)} here{taken}. {advice}{wait}."

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine import formatting
 from engine.errors import ChecksumError, FetchError, ModelFilesError, UnsupportedModelError
 from engine.sources import hub_client, staging, weights
 from engine.sources.availability import Availability, bytes_under
@@ -35,7 +36,7 @@ def availability(spec: "ModelSpec", source: Hub, *, probe: bool) -> Availability
         return hub_client.ask(source)
     if hub_client.known_unreachable():
         return Availability("unreachable", None, 0, "Not on this machine, and the hub cannot be reached.")
-    size = f", about {staging.megabytes(4 * spec.parameters)}" if spec.parameters else ""
+    size = f", about {formatting.size(4 * spec.parameters)}" if spec.parameters else ""
     return Availability("fetchable", None, 0, f"Not on this machine: to be had from the hub{size}.")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from engine import formatting
 from engine.errors import StorageError
 from engine.steps import Progress, Steps
 
@@ -125,17 +126,6 @@ def _unwritable(directory: Path, error: OSError) -> StorageError:
 
 def _full_message(directory: Path, needed_bytes: int, free: int) -> str:
     return (
-        f"The disk is too full: {megabytes(needed_bytes)} are needed in {directory} and {megabytes(free)} are free. "
-        "Free some space, or set LOGITSCOPE_CACHE to a directory on another disk."
+        f"The disk is too full: {formatting.size(needed_bytes)} are needed in {directory} "
+        f"and {formatting.size(free)} are free. Free some space, or set LOGITSCOPE_CACHE to a directory on another disk."
     )
-
-
-def megabytes(count: int) -> str:
-    """`count` bytes for people.
-
-    Examples
-    --------
-    >>> megabytes(541_619_073)
-    '542 MB'
-    """
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

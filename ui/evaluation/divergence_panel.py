@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from engine import export
+from engine import export, formatting
 from engine.arrays import Ints
 from engine.evaluation.corpora.corpus import FORMS, Corpus, Form
 from engine.evaluation.divergence import evaluate
@@ -122,7 +122,7 @@ def facts(result: CorpusDivergence) -> None:
             "Bits per byte",
             f"{result.bits_per_byte_base.value:.3f} → {result.bits_per_byte_candidate.value:.3f}",
             "Base, then candidate: bits each needs for a byte of the corpus, over the same bytes, so that models with "
-            f"other tokenizers can be compared. Difference {divergence_numbers.pair(result.bits_per_byte_difference)}. "
+            f"other tokenizers can be compared. Difference {formatting.with_error(result.bits_per_byte_difference)}. "
             + divergence_numbers.rests_on(result.bits_per_byte_difference),
         ),
     ]
@@ -140,7 +140,7 @@ def _table_facts(table: DivergenceStatistics) -> list[Fact]:
 
     def fact(label: str, estimate: Estimate, says: str, *, percent: bool = False) -> Fact:
         about = f"{says} {divergence_numbers.rests_on(estimate, percent=percent)}".rstrip()
-        return Fact(label, divergence_numbers.pair(estimate, percent=percent), about)
+        return Fact(label, formatting.with_error(estimate, percent=percent), about)
 
     return [
         fact("Mean KL", table.kl, "Nats lost per token when the candidate stands in for the base."),

@@ -3,11 +3,12 @@
 import pandas as pd
 import streamlit as st
 
+from engine import formatting
 from engine.evaluation import glance
 from engine.evaluation.glance import Row
 from engine.models.request import ModelRequest
 from ui import exports, layout
-from ui.evaluation import divergence_numbers, runs
+from ui.evaluation import runs
 
 _BETTER = {"lower": "lower is better", "higher": "higher is better", "": ""}
 
@@ -78,4 +79,4 @@ def _missing(table: tuple[Row, ...]) -> list[str]:
 
 def _written(row: Row, estimate: object) -> str:
     value = row.base if estimate is row.base else row.candidate
-    return "not measured" if value is None else divergence_numbers.pair(value, percent=row.unit == "share")
+    return "not measured" if value is None else formatting.with_error(value, percent=row.unit == "share")

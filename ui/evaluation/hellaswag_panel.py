@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from engine import export
+from engine import export, formatting
 from engine.arrays import Bools, Ints
 from engine.evaluation.hellaswag import hub_items, paired
 from engine.evaluation.hellaswag.evaluate import CONVENTIONS, Convention, HellaSwagResult
@@ -20,7 +20,7 @@ from engine.evaluation.runs.store import Run
 from engine.models.opening import Bos
 from engine.models.request import ModelRequest
 from ui import engine_access, exports, layout, messages, reading_options
-from ui.evaluation import chosen_row, divergence_numbers, own_data, run_progress, runs
+from ui.evaluation import chosen_row, own_data, run_progress, runs
 from ui.figures import base
 from ui.figures import evaluation as figures
 from ui.layout import Fact
@@ -157,9 +157,9 @@ def _facts(result: HellaSwagRun, convention: Convention) -> list[Fact]:
     shown = [
         Fact(
             f"{role}: {one.model_title}",
-            divergence_numbers.pair(one.accuracy(convention), percent=True),
+            formatting.with_error(one.accuracy(convention), percent=True),
             f"Share of {len(one):,} items answered right, with its standard error; 95 % interval "
-            f"{divergence_numbers.interval(*one.accuracy(convention).interval(), percent=True)}. Chance is 25 %.",
+            f"{formatting.interval(*one.accuracy(convention).interval(), percent=True)}. Chance is 25 %.",
         )
         for role, one in zip(("Base", "Candidate"), result.results, strict=False)
     ]
@@ -193,16 +193,16 @@ def sentences(outcome: PairedOutcome) -> list[str]:
     if not differing:
         unseen = paired.largest_share_unseen(outcome.items)
         said.append(
-            f"No question differs; with {outcome.items:,} questions up to {_percent(unseen)} of all such questions "
-            "could (95 %)."
+            f"No question differs; with {outcome.items:,} questions up to {formatting.share(unseen)} of all such "
+            "questions could (95 %)."
         )
     flips = [("Right to wrong", outcome.harmful), ("wrong to right", outcome.beneficial)]
     if outcome.churn is not None:
         flips.append(("wrong to another wrong ending", outcome.churn))
     said.append(f"{'; '.join(_flip(name, flip) for name, flip in flips)} (95 % intervals by Wilson).")
     said.append(
-        f"McNemar's exact test: p = {outcome.p_value:.3g}, from {differing:,} "
-        f"question{'' if differing == 1 else 's'} that only one of the two has right. "
+        f"McNemar's exact test: p = {outcome.p_value:.3g}, from {formatting.counted(differing, 'question')} "
+        "that only one of the two has right. "
         "A large p does not show that they are equal; the interval says how far apart they may be."
     )
     return said
@@ -210,12 +210,8 @@ def sentences(outcome: PairedOutcome) -> list[str]:
 
 def _flip(name: str, flip: Flip) -> str:
     low, high = flip.interval
-    return f"{name} {flip.count:,} ({_percent(flip.share)}, {_percent(low).removesuffix(' %')} to {_percent(high)})"
-
-
-def _percent(share: float) -> str:
-    """A share in percent, to a tenth below ten."""
-    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+    ends = f"{formatting.share(low).removesuffix(' %')} to {formatting.share(high)}"
+    return f"{name} {flip.count:,} ({formatting.share(flip.share)}, {ends})"
 
 
 def outcome_of(result: HellaSwagRun, convention: Convention) -> PairedOutcome:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from engine import formatting
 from engine.evaluation.mauve import run as mauve_run
 from engine.evaluation.mauve.halves import Measures
 from engine.evaluation.mauve.run import MauveRun, MauveSet
@@ -11,7 +12,6 @@ from engine.evaluation.mauve.score import MauveResult
 from engine.evaluation.runs import runner
 from engine.evaluation.runs.store import Run
 from ui import exports, layout, messages, reading_options
-from ui.evaluation import divergence_numbers
 from ui.figures import base
 from ui.figures import evaluation as figures
 from ui.layout import Fact
@@ -65,7 +65,7 @@ def _score(one: MauveSet) -> Fact:
     about += ", from halves of the texts clustered anew. " if result.splits else ". "
     return Fact(
         f"MAUVE: {one.title}",
-        divergence_numbers.pair(result.score),
+        formatting.with_error(result.score),
         f"{about}Sets that are alike score below 1 as well.",
     )
 
@@ -82,7 +82,7 @@ def _alike(result: MauveResult) -> Fact | None:
         f"over {result.splits} random splits; ± is the standard deviation of one such score. See Details for the "
         f"scores of the other sets {at}."
     )
-    return Fact(HUMAN, divergence_numbers.pair(found.alike.score), about)
+    return Fact(HUMAN, formatting.with_error(found.alike.score), about)
 
 
 def _details(result: MauveRun) -> None:
@@ -112,9 +112,9 @@ def _row(name: str, sizes: tuple[int, int], found: Measures) -> dict[str, str]:
     return {
         "set": name,
         "texts": f"{sizes[0]:,} and {sizes[1]:,}",
-        "MAUVE": divergence_numbers.pair(found.score),
-        "MAUVE*": divergence_numbers.pair(found.mauve_star),
-        "frontier integral": divergence_numbers.pair(found.frontier_integral),
+        "MAUVE": formatting.with_error(found.score),
+        "MAUVE*": formatting.with_error(found.mauve_star),
+        "frontier integral": formatting.with_error(found.frontier_integral),
     }
 
 

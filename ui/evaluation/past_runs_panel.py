@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from engine import formatting
 from engine.evaluation.runs import runner
 from engine.evaluation.runs.store import Run
 from ui import exports, layout
@@ -46,7 +47,7 @@ def show() -> None:
                 [exports.Export("Selected runs (JSON)", "runs.json", "application/json", lambda: _json(chosen))]
             )
             with st.popover("Delete", icon=":material/delete:"):
-                st.text(f"Delete {len(chosen)} run{'s' if len(chosen) > 1 else ''} with all batches?")
+                st.text(f"Delete {formatting.counted(len(chosen), 'run')} with all batches?")
                 st.button("Delete for good", key="delete_runs", on_click=_delete, args=(chosen,))
     if len(chosen) > 1:
         layout.section("Side by side")

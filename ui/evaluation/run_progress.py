@@ -4,6 +4,7 @@ from html import escape
 
 import streamlit as st
 
+from engine import formatting
 from engine.evaluation.runs.drivers import Pace
 from engine.evaluation.runs.store import Run
 from ui import messages, progress
@@ -57,20 +58,8 @@ def sentence(pace: Pace) -> str:
     if pace.ahead or pace.rate is None or pace.progress is None:
         return text
     rate = f"{pace.rate:,.0f}" if pace.rate >= 10 else f"{pace.rate:.1f}"
-    left = "" if pace.seconds_left is None else f", {duration(pace.seconds_left)} left"
+    left = "" if pace.seconds_left is None else f", {formatting.duration(pace.seconds_left)} left"
     return f"{text}, {rate} {pace.progress.unit}/s{left}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people.
-
-    >>> [duration(seconds) for seconds in (4.2, 200, 9000)]
-    ['4 s', '3 min', '2 h 30 min']
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _unfinished(run: Run) -> None:

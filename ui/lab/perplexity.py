@@ -6,7 +6,6 @@ import streamlit as st
 from engine import measures
 from engine.arrays import Floats
 from engine.lab import next_token
-from engine.measures.checks import Floats
 from engine.models.request import ModelRequest
 from engine.scoring.results import TextScores
 from ui import composer, engine_access, layout, messages, model_picker

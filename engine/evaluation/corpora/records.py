@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine import errors
+from engine import errors, formatting
 
 _DELIMITERS = (",", ";", "\t")
 _JSON_SPACE = re.compile(r"[ \t\n\r]*")
@@ -169,9 +169,8 @@ def _even(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str
     for number, row in rows:
         width = width or len(row)
         if len(row) != width:
-            plural = "" if len(row) == 1 else "s"
             raise errors.InputError(
-                f"Line {number:,} of the table has {len(row):,} cell{plural}, its first line {width:,}. "
+                f"Line {number:,} of the table has {formatting.counted(len(row), 'cell')}, its first line {width:,}. "
                 "A cell that holds the delimiter or a line break must stand in quotation marks."
             )
         yield number, row

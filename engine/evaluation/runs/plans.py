@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from engine import errors
+from engine import errors, formatting
 from engine.evaluation.corpora.corpus import Corpus, digest
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.mauve import score
@@ -44,7 +44,7 @@ def plan_divergence(
         "stride": stride,
     }
     settings |= {"bos": bos, "special_tokens": special_tokens} | ({"common_tokens": True} if common_tokens else {})
-    title = f"{candidate.title} against {base.title} over {_counted(len(corpus.texts), 'text')}"
+    title = f"{candidate.title} against {base.title} over {formatting.counted(len(corpus.texts), 'text')}"
     title += _reading_note(settings)
     return _begin(store, "divergence", title, settings, list(corpus.texts), corpus.digest)
 
@@ -58,7 +58,7 @@ def plan_hellaswag(
     _check_count(models)
     opening.check(bos)
     inputs = [[item.context, list(item.endings), item.label] for item in items]
-    title = f"{' and '.join(model.title for model in models)} on {_counted(len(items), 'HellaSwag item')}"
+    title = f"{' and '.join(model.title for model in models)} on {formatting.counted(len(items), 'HellaSwag item')}"
     settings = {"models": [model.listed() for model in models], "bos": bos}
     return _begin(store, "hellaswag", title + _reading_note(settings), settings, inputs, _digest(inputs))
 
@@ -115,7 +115,7 @@ def plan_mauve(
     }
     inputs = {"human": list(human), "other": None if other is None else list(other), "openings": openings}
     against = " and ".join(model.title for model in models) or "a given set"
-    title = f"MAUVE of {_counted(len(human), 'text')} against {against}"
+    title = f"MAUVE of {formatting.counted(len(human), 'text')} against {against}"
     return _begin(store, "mauve", title + _reading_note(settings), settings, inputs, _digest(inputs))
 
 
@@ -190,7 +190,3 @@ def _digest(inputs: Any) -> str:
 def _check_count(models: Sequence[ModelRequest]) -> None:
     if not 1 <= len(models) <= MOST_MODELS:
         raise errors.ParameterError(f"{len(models)} models given; 1 or {MOST_MODELS} can be evaluated at once.")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

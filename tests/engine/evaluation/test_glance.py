@@ -103,7 +103,7 @@ def test_runs_of_another_pair_do_not_count(runs: list[Run]) -> None:
 
 def test_the_table_goes_out_in_three_forms(runs: list[Run]) -> None:
     table = glance.rows(BASE, CANDIDATE, runs)
-    assert "| KL to the base (nats) | 0 | 0.2 ± 0.1 | 1,000 tokens, with nothing in front |" in glance.to_markdown(
+    assert "| KL to the base (nats) | 0 | 0.20 ± 0.10 | 1,000 tokens, with nothing in front |" in glance.to_markdown(
         table, "A", "B"
     )
     assert '"""KL to the base""","""nats""",0.0,,0.2,0.1' in glance.to_csv(table)
@@ -118,7 +118,7 @@ def test_a_stated_error_is_over_texts_in_every_form(runs: list[Run]) -> None:
     runs[0].summary["statistics"] = {"kl": by_text(0.2, texts=8, tokens=1000, low=None, high=None), "texts": 8}
     table = glance.rows(BASE, CANDIDATE, runs)
     said = glance.to_markdown(table, "A", "B")
-    assert "| KL to the base (nats) | 0 | 0.2 ± 0.3 | 1,000 tokens of 8 texts, with nothing in front |" in said
+    assert "| KL to the base (nats) | 0 | 0.20 ± 0.30 | 1,000 tokens of 8 texts, with nothing in front |" in said
     assert "Only 8 texts" in said
     kl = next(row for row in csv.DictReader(io.StringIO(glance.to_csv(table))) if "KL" in row["measure"])
     reach = stats.t.ppf(0.975, 7) * 0.3
