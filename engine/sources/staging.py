@@ -127,5 +127,6 @@ def _unwritable(directory: Path, error: OSError) -> StorageError:
 def _full_message(directory: Path, needed_bytes: int, free: int) -> str:
     return (
         f"The disk is too full: {formatting.size(needed_bytes)} are needed in {directory} "
-        f"and {formatting.size(free)} are free. Free some space, or set LOGITSCOPE_CACHE to a directory on another disk."
+        f"and {formatting.size(free)} are free. "
+        "Free some space, or set LOGITSCOPE_CACHE to a directory on another disk."
     )

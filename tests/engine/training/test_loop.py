@@ -279,7 +279,7 @@ def test_what_does_not_fit_the_model_is_refused(tiny_gpt2: LoadedModel) -> None:
 def test_too_little_memory_is_said_before_it_runs_out(tiny_gpt2: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     little = replace(hardware.describe(), memory_free_bytes=1_000_000)
     monkeypatch.setattr(hardware, "describe", lambda: little)
-    with pytest.raises(MemoryBudgetError, match=r"[GM]B more memory; 0 MB are free"):
+    with pytest.raises(MemoryBudgetError, match=r"MB more memory; 1 MB are free"):
         loop.train_bias(TINY, tiny_gpt2)
 
 
