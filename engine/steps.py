@@ -2,13 +2,17 @@
 
 A long computation is a generator that yields a `Progress` after each step and returns its result. A page, a test,
 the command line and a notebook drive it alike, and it can be stopped at any step by not asking for the next one.
+A function `x_steps` makes such a generator; `x = blocking(x_steps)` does the work in one call.
 """
 
-from collections.abc import Callable, Generator
+import inspect
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import wraps
+from typing import Generic, ParamSpec, TypeVar, cast, get_args
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,70 @@ class Progress:
 Steps = Generator[Progress, None, T]
 """A computation in steps: yields `Progress`, returns a `T`."""
 
+OnProgress = Callable[[Progress], None]
 
-def run(steps: Steps[T], on_progress: Callable[[Progress], None] | None = None) -> T:
-    """Drive `steps` to the end and return its result, calling `on_progress` after each step."""
-    while True:
+
+class Watched(Iterator[Progress], Generic[T]):
+    """The steps of some work for a `for` loop, after which `result` is there.
+
+    Leaving the loop early neither ends nor closes the work; a second loop goes on with it.
+
+    Examples
+    --------
+    >>> def work():
+    ...     yield Progress("Counting", 1, 2)
+    ...     return 42
+    >>> watched = Watched(work())
+    >>> [step.message for step in watched], watched.result
+    (['Counting'], 42)
+    """
+
+    result: T
+
+    def __init__(self, work: Steps[T]) -> None:
+        self._work = work
+
+    def __next__(self) -> Progress:
         try:
-            progress = next(steps)
+            return next(self._work)
         except StopIteration as stop:
-            result: T = stop.value
-            return result
+            self.result = stop.value
+            raise
+
+
+def run(steps: Steps[T], on_progress: OnProgress | None = None) -> T:
+    """Drive `steps` to the end and return its result, calling `on_progress` after each step."""
+    watched = Watched(steps)
+    for progress in watched:
         if on_progress is not None:
             on_progress(progress)
+    return watched.result
+
+
+def blocking(make_steps: Callable[P, Steps[T]]) -> Callable[P, T]:
+    """The function that does the work of `make_steps` in one call: `x` for `x_steps`.
+
+    It has the same parameters and documentation, and one parameter more, which type checkers cannot be told of:
+    `on_progress`, called with a `Progress` after each step.
+    """
+
+    @wraps(make_steps)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        on_progress = cast("OnProgress | None", kwargs.pop("on_progress", None))
+        return run(make_steps(*args, **kwargs), on_progress)
+
+    steps_name = make_steps.__name__
+    call.__name__ = call.__qualname__ = steps_name.removesuffix("_steps")
+    signature = inspect.signature(make_steps)
+    watcher = inspect.Parameter(
+        "on_progress", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=OnProgress | None
+    )
+    call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*signature.parameters.values(), watcher],
+        return_annotation=get_args(signature.return_annotation)[-1],
+    )
+    call.__doc__ = (
+        f"{inspect.cleandoc(make_steps.__doc__ or '')}\n\nNotes\n-----\n"
+        f"`on_progress` is called with a `Progress` after each step. `{steps_name}` is the same work step by step."
+    )
+    return call

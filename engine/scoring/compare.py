@@ -1,7 +1,6 @@
 """Two models on one text: how much better either predicts each piece, and how far their distributions are apart."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,44 +19,6 @@ from engine.steps import Progress, Steps
 from engine.text import alignment
 from engine.text.tokens import Encoding
 
-_Pieces = Iterator[tuple[torch.Tensor, torch.Tensor]]
-"""Hidden states (C, width) and the (C,) token ids they predict, piece by piece."""
-
-
-def compare_models(
-    a: ScoringModel,
-    b: ScoringModel,
-    text: str,
-    *,
-    top_k: int = 10,
-    bos: Bos = "auto",
-    window: int | None = None,
-    stride: int | None = None,
-    special_tokens: bool = False,
-    prepend_bos: bool | None = None,
-    common_tokens: bool = False,
-    n_changed: int = 5,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> ModelComparison:
-    """Compare two models on `text`. Parameters, result and errors as in `compare_models_steps`.
-
-    on_progress
-        Called with a `Progress` after each chunk.
-    """
-    work = compare_models_steps(
-        a,
-        b,
-        text,
-        top_k=top_k,
-        bos=opening.choice(bos, prepend_bos),
-        window=window,
-        stride=stride,
-        special_tokens=special_tokens,
-        common_tokens=common_tokens,
-        n_changed=n_changed,
-    )
-    return steps.run(work, on_progress)
-
 
 def compare_models_steps(
     a: ScoringModel,
@@ -74,7 +35,7 @@ def compare_models_steps(
     n_changed: int = 5,
     encoding: Encoding | None = None,
 ) -> Steps[ModelComparison]:
-    """Compare two models on `text`, yielding a `Progress` after each chunk of positions.
+    """Compare two models on `text`.
 
     With one vocabulary both models walk the same tokens in step, so that KL and JS over the whole vocabulary are
     exact and nothing of size n x V is held. Otherwise each reads its own tokens, and log-probabilities are summed over
@@ -110,11 +71,14 @@ def compare_models_steps(
             settings = replace(settings, window=min(a.context_length, b.context_length))
         if vocabulary.whole or common_tokens:
             ids = None if vocabulary.whole else torch.from_numpy(vocabulary.ids)
-            return (yield from _in_step((a, b), text, settings, encoding, _Walk(a, b, top_k, n_changed, ids)))
-    scores_a = yield from score.score_text_steps(a, text, **asdict(settings), encoding=encoding)
+            return (yield from _in_step_steps((a, b), text, settings, encoding, _Walk(a, top_k, n_changed, ids)))
+    scores_a = yield from score.scored_steps(a, text, settings, encoding)
     encoding = Encoding(scores_a.token_ids, scores_a.spans) if vocabulary is not None else None
-    scores_b = yield from score.score_text_steps(b, text, **asdict(settings), encoding=encoding)
+    scores_b = yield from score.scored_steps(b, text, settings, encoding)
     return _comparison(scores_a, scores_b, vocabulary is not None, vocabularies.reason(a, b, vocabulary), {})
+
+
+compare_models = steps.blocking(compare_models_steps)
 
 
 def correlations(x: Floats, y: Floats) -> tuple[float, float]:
@@ -151,100 +115,61 @@ class _Outside:
 
 
 class _Walk:
-    """Both models' readings of the same tokens and what lies between them, chunk after chunk.
+    """Both models' readings of the same tokens and what lies between them, tile after tile.
 
     With `common`, (c,) ids in ascending order, what lies between them is over these only; the readings are over all.
     """
 
-    def __init__(
-        self, a: ScoringModel, b: ScoringModel, top_k: int, n_changed: int, common: torch.Tensor | None
-    ) -> None:
+    def __init__(self, a: ScoringModel, top_k: int, n_changed: int, common: torch.Tensor | None) -> None:
         most = a.vocab_size if common is None else len(common)
         if not 0 <= n_changed <= most:
             raise ParameterError(f"n_changed is {n_changed:,}; it must be 0 to {most:,}.")
-        self.a, self.b, self.top_k, self.n_changed, self.common = a, b, top_k, n_changed, common
-        self.readings_a: list[head.Readings] = []
-        self.readings_b: list[head.Readings] = []
+        self.n_changed, self.common = n_changed, common
+        self.readers = head.Reader(top_k), head.Reader(top_k)
+        self.common_readers = head.Reader(0), head.Reader(0)
         self.apart: list[divergences.Divergences] = []
         self.outside: list[_Outside] = []
-        self._spaces: list[head.Workspace] = []
 
-    @torch.inference_mode()
-    def take(self, hidden_a: torch.Tensor, hidden_b: torch.Tensor, targets: torch.Tensor) -> None:
-        """Read one chunk: (C, width) hidden states of either model and the (C,) tokens that came next."""
-        logits_a = self.a.logits(hidden_a)
-        logits_b = self.b.logits(hidden_b).to(logits_a.device)
-        spaces = self._spaces = self._spaces or self._made(logits_a.device)
-        step = min(space.rows for space in spaces)
-        for start in range(0, len(targets), step):
-            rows = slice(start, start + step)
-            self.readings_a.append(spaces[0].read(logits_a[rows], targets[rows], self.top_k))
-            self.readings_b.append(spaces[1].read(logits_b[rows], targets[rows], self.top_k))
-            if self.common is None:
-                self.apart.append(divergences.between(spaces[0], spaces[1], self.n_changed))
-            else:
-                self._take_common(self.common.to(targets.device), logits_a[rows], logits_b[rows], targets[rows])
-
-    def _made(self, device: torch.device) -> list[head.Workspace]:
-        """A workspace for each model's logits and, if need be, for its logits of the common tokens."""
-        widths = [self.a.vocab_size, self.b.vocab_size] + ([] if self.common is None else 2 * [len(self.common)])
-        return [head.Workspace(width, device) for width in widths]
-
-    def _take_common(
-        self, common: torch.Tensor, logits_a: torch.Tensor, logits_b: torch.Tensor, targets: torch.Tensor
-    ) -> None:
+    def take(self, logits: list[torch.Tensor], targets: torch.Tensor) -> None:
+        """Read one tile: (C, V) logits of either model and the (C,) tokens that came next."""
+        whole = [reader.read(own, targets) for reader, own in zip(self.readers, logits, strict=True)]
+        if self.common is None:
+            self.apart.append(self._between(self.readers))
+            return
+        common = self.common.to(targets.device)
         columns = torch.searchsorted(common, targets)
-        outside = []
-        for space, logits, readings in zip(
-            self._spaces[2:], (logits_a, logits_b), (self.readings_a, self.readings_b), strict=True
-        ):
-            inside = space.read(logits[:, common], columns, 0)
-            # p over all tokens = p over the common ones times their mass
-            outside.append(-torch.expm1(readings[-1].log_probs - inside.log_probs).clamp_(max=0.0))
-        apart = divergences.between(self._spaces[2], self._spaces[3], self.n_changed)
+        inside = [reader.read(own[:, common], columns) for reader, own in zip(self.common_readers, logits, strict=True)]
+        pairs = zip(whole, inside, strict=True)
+        # p over all tokens = p over the common ones times their mass
+        self.outside.append(
+            _Outside(*(-torch.expm1(one.log_probs - part.log_probs).clamp_(max=0.0) for one, part in pairs))
+        )
+        apart = self._between(self.common_readers)
         self.apart.append(replace(apart, changed_ids=common[apart.changed_ids]))
-        self.outside.append(_Outside(*outside))
+
+    def _between(self, readers: tuple[head.Reader, head.Reader]) -> divergences.Divergences:
+        return divergences.between(readers[0].space, readers[1].space, self.n_changed)
 
 
-def _in_step(
+def _in_step_steps(
     models: tuple[ScoringModel, ScoringModel],
     text: str,
     settings: ReadingSettings,
     encoding: Encoding | None,
     walk: _Walk,
 ) -> Steps[ModelComparison]:
-    """Both models over the same tokens, window by window and chunk by chunk."""
-    a, b = models
-    message = f"Comparing {a.title} and {b.title}"
+    """Both models over the same tokens, window by window and tile by tile."""
+    message = f"Comparing {models[0].title} and {models[1].title}"
     yield Progress(message, unit="tokens")
-    reading_a, reading_b = score.prepare(models, text, settings, encoding)
-    for part in reading_a.windows:
-        done = part.first
-        pieces = (score.hidden_and_targets(model, own, part) for model, own in ((a, reading_a), (b, reading_b)))
-        for hidden_a, hidden_b, targets in _paired(*pieces):
-            yield Progress(message, done, reading_a.n, "tokens")
-            for chunk in head.chunks(max(a.vocab_size, b.vocab_size), hidden_a):
-                yield Progress(message, done + chunk.start, reading_a.n, "tokens")
-                walk.take(hidden_a[chunk], hidden_b[chunk], targets[chunk])
-            done += len(targets)
-    scores_a = score.text_scores(a, text, reading_a, walk.readings_a)
-    scores_b = score.text_scores(b, text, reading_b, walk.readings_b)
-    columns = _columns(a, reading_a, walk)
+    readings = score.prepare(models, text, settings, encoding)
+    yield from score.walk_steps(models, readings, message, walk.take)
+    a, b = (
+        score.text_scores(model, text, reading, reader.readings)
+        for model, reading, reader in zip(models, readings, walk.readers, strict=True)
+    )
+    columns = _columns(models[0], readings[0], walk)
     reason = vocabularies.too_much_outside(columns)
-    return _comparison(scores_a, scores_b, True, reason, {} if reason else columns)
-
-
-def _paired(pieces_a: _Pieces, pieces_b: _Pieces) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Both models' hidden states of the same tokens, and these. Openings of unlike length shift one's pieces."""
-    held = torch.empty(0)
-    for hidden_a, targets in pieces_a:
-        taken = 0
-        while taken < len(targets):
-            while not len(held):
-                held, _ = next(pieces_b)
-            part = slice(taken, taken + len(held))
-            yield hidden_a[part], held[: len(targets) - taken], targets[part]
-            taken, held = min(part.stop, len(targets)), held[len(targets) - taken :]
+    return _comparison(a, b, True, reason, {} if reason else columns)
 
 
 def _columns(model: ScoringModel, reading: score.Reading, walk: _Walk) -> dict[str, Any]:

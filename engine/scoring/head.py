@@ -7,7 +7,7 @@ while it is in the processor's cache. All of it is in float32 whatever the weigh
 This module does not know about texts, windows or tokenizers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -149,12 +149,42 @@ def chunks(vocab_size: int, hidden: torch.Tensor) -> Iterator[slice]:
         yield slice(start, min(start + rows, len(hidden)))
 
 
+class Reader:
+    """One model's readings, tile after tile; `space` holds what its workspace made of the last one."""
+
+    space: Workspace
+
+    def __init__(self, top_k: int) -> None:
+        self.top_k = top_k
+        self.readings: list[Readings] = []
+
+    def read(self, logits: torch.Tensor, targets: torch.Tensor) -> Readings:
+        """Numbers of one tile, kept and returned; (C, V) logits and the (C,) ids of the tokens that came next."""
+        if not self.readings:
+            self.space = Workspace(logits.shape[1], logits.device)
+        self.readings.append(self.space.read(logits, targets, self.top_k))
+        return self.readings[-1]
+
+
+TakeTile = Callable[[list[torch.Tensor], torch.Tensor], object]
+"""Takes (C, V) logits of each model at the same positions and the (C,) ids of the tokens that came next."""
+
+
 @torch.inference_mode()
 def read_chunk(
-    model: ScoringModel, hidden: torch.Tensor, targets: torch.Tensor, top_k: int, workspace: Workspace
-) -> list[Readings]:
-    """Numbers of the positions of one chunk: the head once, then the workspace's rows at a time."""
-    logits = model.logits(hidden)
-    starts = range(0, len(hidden), workspace.rows)
-    parts = [slice(start, start + workspace.rows) for start in starts]
-    return [workspace.read(logits[part], targets[part], top_k) for part in parts]
+    models: Sequence[ScoringModel], hidden: Sequence[torch.Tensor], targets: torch.Tensor, take: TakeTile
+) -> None:
+    """Run each model's head once over the positions of one chunk, and have `take` read a workspace's rows at a time.
+
+    Parameters
+    ----------
+    models, hidden
+        Each model and its (C, width) hidden states.
+    targets
+        (C,) int64: the tokens that came next. All logits are brought to its device.
+    """
+    rows = min(workspace_rows(model.vocab_size, targets.device) for model in models)
+    logits = [model.logits(own).to(targets.device) for model, own in zip(models, hidden, strict=True)]
+    for start in range(0, len(targets), rows):
+        tile = slice(start, start + rows)
+        take([own[tile] for own in logits], targets[tile])

@@ -4,7 +4,7 @@ The transformer runs once over each window, in pieces; its hidden states go thro
 (`engine.scoring.head`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +27,27 @@ from engine.text.tokens import Encoding
 _PIECE = 1_024
 """Tokens that the transformer reads between two steps: about a second for a small model on a processor."""
 
+_Pieces = Iterator[tuple[torch.Tensor, torch.Tensor]]
+"""Hidden states (C, width) and the (C,) token ids they predict, piece by piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSettings:
+    """How a text is read. Fields as the parameters of `score_text_steps`."""
+
+    top_k: int = 10
+    bos: Bos = "auto"
+    window: int | None = None
+    stride: int | None = None
+    special_tokens: bool = False
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
     """A text made ready for a model: its tokens, what stands in front of them, and the windows they are read in."""
 
     encoding: Encoding
-    settings: "ReadingSettings"
+    settings: ReadingSettings
     opening_ids: tuple[int, ...]
     plan: windows.WindowPlan
     windows: tuple[windows.Window, ...]
@@ -54,46 +68,6 @@ class Reading:
         return 0 if self.plan.predicts_first else 1
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingSettings:
-    """How a text is read. Fields as the parameters of `score_text_steps`."""
-
-    top_k: int = 10
-    bos: Bos = "auto"
-    window: int | None = None
-    stride: int | None = None
-    special_tokens: bool = False
-
-
-def score_text(
-    model: ScoringModel,
-    text: str,
-    *,
-    top_k: int = 10,
-    bos: Bos = "auto",
-    window: int | None = None,
-    stride: int | None = None,
-    special_tokens: bool = False,
-    prepend_bos: bool | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> TextScores:
-    """Score `text` token by token. Parameters, result and errors as in `score_text_steps`.
-
-    on_progress
-        Called with a `Progress` after each chunk.
-    """
-    work = score_text_steps(
-        model,
-        text,
-        top_k=top_k,
-        bos=opening.choice(bos, prepend_bos),
-        window=window,
-        stride=stride,
-        special_tokens=special_tokens,
-    )
-    return steps.run(work, on_progress)
-
-
 def score_text_steps(
     model: ScoringModel,
     text: str,
@@ -106,7 +80,7 @@ def score_text_steps(
     prepend_bos: bool | None = None,
     encoding: Encoding | None = None,
 ) -> Steps[TextScores]:
-    """Score `text` token by token, yielding a `Progress` after each chunk of positions.
+    """Score `text` token by token.
 
     Parameters
     ----------
@@ -144,20 +118,38 @@ def score_text_steps(
     UnsupportedModelError
         The model's outputs do not fit its tokenizer, or are not numbers.
     """
-    yield Progress(f"Reading the text with {model.title}", unit="tokens")
-    message = f"Scoring with {model.title}"
     settings = ReadingSettings(top_k, opening.choice(bos, prepend_bos), window, stride, special_tokens)
-    (reading,) = prepare((model,), text, settings, encoding)
-    readings: list[head.Readings] = []
-    for part in reading.windows:
-        done, workspace = part.first, None
-        for hidden, targets in hidden_and_targets(model, reading, part):
-            workspace = workspace or head.Workspace(model.vocab_size, hidden.device)
-            for chunk in head.chunks(model.vocab_size, hidden):
-                readings += head.read_chunk(model, hidden[chunk], targets[chunk], top_k, workspace)
-                yield Progress(message, done + chunk.stop, reading.n, "tokens")
+    return (yield from scored_steps(model, text, settings, encoding))
+
+
+score_text = steps.blocking(score_text_steps)
+
+
+def scored_steps(
+    model: ScoringModel, text: str, settings: ReadingSettings, encoding: Encoding | None = None
+) -> Steps[TextScores]:
+    """`score_text_steps` for settings that are together already."""
+    yield Progress(f"Reading the text with {model.title}", unit="tokens")
+    readings = prepare((model,), text, settings, encoding)
+    reader = head.Reader(settings.top_k)
+    message = f"Scoring with {model.title}"
+    yield from walk_steps((model,), readings, message, lambda logits, targets: reader.read(logits[0], targets))
+    return text_scores(model, text, readings[0], reader.readings)
+
+
+def walk_steps(
+    models: Sequence[ScoringModel], readings: Sequence[Reading], message: str, take: head.TakeTile
+) -> Steps[None]:
+    """Models in step over the same tokens, window by window: `take` gets the logits, tile by tile."""
+    widest = max(model.vocab_size for model in models)
+    for part in readings[0].windows:
+        done = part.first
+        streams = [hidden_and_targets(model, own, part) for model, own in zip(models, readings, strict=True)]
+        for hidden, targets in _together(*streams):
+            for chunk in head.chunks(widest, hidden[0]):
+                head.read_chunk(models, [own[chunk] for own in hidden], targets[chunk], take)
+                yield Progress(message, done + chunk.stop, readings[0].n, "tokens")
             done += len(targets)
-    return text_scores(model, text, reading, readings)
 
 
 def prepare(
@@ -212,9 +204,7 @@ def _check_fit(model: ScoringModel, encoding: Encoding, top_k: int) -> None:
 
 
 @torch.inference_mode()
-def hidden_and_targets(
-    model: ScoringModel, reading: Reading, part: windows.Window
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def hidden_and_targets(model: ScoringModel, reading: Reading, part: windows.Window) -> _Pieces:
     """Run the transformer over one window: (C, width) hidden states and the (C,) token ids they predict, by pieces.
 
     This is the one place of the shift. For a window over tokens t0..t3 whose tokens from t1 on are wanted:
@@ -237,6 +227,19 @@ def hidden_and_targets(
         kept = slice(max(first, start), max(first, start, min(last, stop)))
         yield hidden[kept.start - start : kept.stop - start], ids[kept.start + 1 : kept.stop + 1].to(hidden.device)
         start = stop
+
+
+def _together(first: _Pieces, *others: _Pieces) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
+    """Hidden states of several models for the same tokens, and these. Openings of unlike length shift the pieces."""
+    held = [torch.empty(0) for _ in others]
+    for hidden, targets in first:
+        while len(targets):
+            for place, pieces in enumerate(others):
+                while not len(held[place]):
+                    held[place], _ = next(pieces)
+            length = min([len(targets), *map(len, held)])
+            yield [own[:length] for own in (hidden, *held)], targets[:length]
+            hidden, targets, held = hidden[length:], targets[length:], [own[length:] for own in held]
 
 
 def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list[head.Readings]) -> TextScores:
