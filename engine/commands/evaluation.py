@@ -1,111 +1,81 @@
 """The commands `divergence`, `hellaswag`, `mauve` and `runs`. Every run is kept; `--resume ID` goes on with one."""
 
 import argparse
-import json
-import sys
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from engine import errors, export
-from engine.commands import inputs
-from engine.commands import options as reading_options
-from engine.evaluation.corpora.corpus import FORMS
+from engine import errors
+from engine.commands import inputs, options, progress
+from engine.evaluation.corpora.corpus import Corpus, read_corpus_file
+from engine.evaluation.hellaswag.items import read_items_file
 from engine.models import registry
-from engine.steps import Steps
 
-T = TypeVar("T")
-RunSteps = Callable[[Steps[Any]], Any]
-Output = Callable[[argparse.Namespace], str]
+Plan = Callable[[Any, argparse.Namespace], Any]
+"""From the store and what was given to the run that was asked for."""
 
 _ITEMS = (
-    "items: the official records as JSON lines, JSON or Parquet, or six lines an item; "
+    "items: the official records as JSON lines, JSON or Parquet, or six lines per item; "
     "left out, the hub's validation set is fetched"
 )
 _TEXTS = "texts: plain (blank lines part them), JSON lines, JSON, CSV or TSV with a header line, or Parquet"
-_PRECISIONS = "auto, float32, bfloat16, int8 or nf4"
 
 
-def add_commands(commands: Any, run: RunSteps) -> None:
-    """Add this module's commands; `run` drives steps with progress on stderr."""
-    for add in (_add_divergence, _add_hellaswag, _add_mauve, _add_runs):
-        add(commands, run)
+def add(commands: Any) -> None:
+    """Add this module's commands."""
+    _add_divergence(commands)
+    _add_hellaswag(commands)
+    _add_mauve(commands)
+    runs = options.command(commands, "runs", _runs, "list, show, continue or delete kept runs")
+    runs.add_argument("run", nargs="?", help="a run's id; left out, all are listed")
+    what = runs.add_mutually_exclusive_group()
+    what.add_argument("--resume", action="store_true", help="do what is left of it")
+    what.add_argument("--delete", action="store_true", help="delete it with its batches")
+    options.add(runs, "--device")
 
 
-def _add_divergence(commands: Any, run: RunSteps) -> None:
-    command = commands.add_parser("divergence", help="how far a candidate model is from a base model over a corpus")
-    _add_data(command, _TEXTS)
-    _add_form(command)
+def _add_divergence(commands: Any) -> None:
+    how_far = "how far a candidate model is from a base model over a corpus"
+    command = _evaluation(commands, "divergence", _plan_divergence, how_far, _TEXTS)
     for role in ("base", "candidate"):
-        command.add_argument(f"--{role}", default=registry.DEFAULT_MODEL, help="default: %(default)s")
-        command.add_argument(f"--{role}-precision", default="auto", help=_PRECISIONS)
-    command.add_argument("--window", type=int, help="tokens read at once in longer texts; default: 1024")
-    command.add_argument("--stride", type=int, help="tokens each further window predicts; default: half the window")
-    reading_options.add_bos(command)
-    reading_options.add_special_tokens(command)
-    reading_options.add_common_tokens(command)
-    command.set_defaults(command=_doing(run, _plan_divergence))
+        options.add_model(command, f"--{role}", f"--{role}-precision")
+    options.add(command, "--form", "--column", "--window", "--stride", "--special-tokens", "--common-tokens")
 
 
-def _add_hellaswag(commands: Any, run: RunSteps) -> None:
-    command = commands.add_parser("hellaswag", help="how often one or two models find the true ending the likeliest")
-    _add_data(command, _ITEMS)
-    _add_models(command)
+def _add_hellaswag(commands: Any) -> None:
+    how_often = "how often one or two models find the true ending the likeliest"
+    command = _evaluation(commands, "hellaswag", _plan_hellaswag, how_often, _ITEMS)
+    options.add_models(command)
     command.add_argument("--items", type=int, help="only the first so many")
     command.add_argument("--as-is", action="store_true", help="leave the six-line form's last sentence in lower case")
-    reading_options.add_bos(command)
-    command.set_defaults(command=_doing(run, _plan_hellaswag))
 
 
-def _add_mauve(commands: Any, run: RunSteps) -> None:
-    command = commands.add_parser("mauve", help="how close texts are to human ones")
-    _add_data(command, "the human texts, in any form that 'divergence' reads")
-    _add_form(command)
+def _add_mauve(commands: Any) -> None:
+    human = "the human texts, in any form that 'divergence' reads"
+    command = _evaluation(commands, "mauve", _plan_mauve, "how close texts are to human ones", human)
     command.add_argument("--against", metavar="FILE", help="the other set; left out, the models write it")
-    _add_models(command)
-    command.add_argument("--features", default=registry.DEFAULT_MODEL, help="model that places the texts")
-    command.add_argument("--features-precision", default="auto", help=_PRECISIONS)
+    options.add_models(command)
+    options.add_model(command, "--features", "--features-precision", "model that places the texts; ")
+    options.add(command, "--form", "--column")
     command.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
-    command.add_argument("--top-k", type=int, default=0, help="0: all tokens")
+    command.add_argument("--top-k", type=int, default=0, help="sample from so many of the likeliest tokens; 0 is all")
     command.add_argument("--top-p", type=float, default=1.0)
     command.add_argument("--new-tokens", type=int, default=48)
     command.add_argument("--opening-tokens", type=int, default=12)
     command.add_argument("--seed", type=int, default=0, help="of the sampling")
     command.add_argument("--seeds", type=int, default=5, help="how many k-means seeds")
-    reading_options.add_bos(command)
-    command.set_defaults(command=_doing(run, _plan_mauve))
 
 
-def _add_runs(commands: Any, run: RunSteps) -> None:
-    command = commands.add_parser("runs", help="list, show, continue or delete kept runs")
-    command.add_argument("run", nargs="?", help="a run's id; left out, all are listed")
-    command.add_argument("--resume", action="store_true", help="do what is left of it")
-    command.add_argument("--delete", action="store_true", help="delete it with its batches")
-    command.set_defaults(command=lambda options: _runs(options, run))
+def _evaluation(commands: Any, name: str, plan: Plan, description: str, data: str) -> argparse.ArgumentParser:
+    """Add a command that does a run: the one it plans, or a kept one."""
 
-
-def _add_data(command: argparse.ArgumentParser, what: str) -> None:
-    command.add_argument("file", nargs="?", help=f"a file, or - for standard input, with {what}")
-    command.add_argument("--resume", metavar="ID", help="go on with a kept run; its data and settings are kept too")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    command.add_argument("--json", action="store_true", help="the default")
-
-
-def _add_form(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--form", choices=FORMS, default="auto", help="default: as the file's ending or content says")
-    command.add_argument("--column", metavar="NAME", help="column or key with the texts; default: 'text' or its like")
-
-
-def _add_models(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", action="append", help="once or twice, to compare; default: the embedded model")
-    command.add_argument("--precision", action="append", help=f"of each model, in order: {_PRECISIONS}")
-
-
-def _doing(run: RunSteps, plan: Callable[[Any, argparse.Namespace, RunSteps], Any]) -> Output:
-    def command(options: argparse.Namespace) -> str:
+    def do(given: argparse.Namespace) -> object:
         store = _store()
-        run_id = options.resume or plan(store, options, run).id
-        return _done(store, run_id, run, options.device)
+        return _done(store, given.resume or plan(store, given).id, given.device)
 
+    command = options.command(commands, name, do, description)
+    command.add_argument("file", nargs="?", help=f"a file, or - for standard input, with {data}")
+    command.add_argument("--resume", metavar="ID", help="go on with a kept run; its data and settings are kept too")
+    options.add(command, "--device", "--bos")
     return command
 
 
@@ -113,109 +83,94 @@ def _store() -> Any:
     from engine.evaluation.runs.store import RunStore
 
     store = RunStore()
-    _say(store.notices)
+    _note(store.notices)
     return store
 
 
-def _done(store: Any, run_id: str, run: RunSteps, device: str = "auto") -> str:
+def _done(store: Any, run_id: str, device: str) -> object:
     from engine.evaluation.runs import runner
     from engine.models.loading import load_located_steps
 
-    sys.stderr.write(f"run {run_id} (continue it with --resume {run_id})\n")
-    found = run(runner.run_steps(store, run_id, lambda model: load_located_steps(model.located(device))))
-    return _json(runner.described(found))
+    progress.say(f"run {run_id} (continue it with --resume {run_id})")
+    work = runner.run_steps(store, run_id, lambda model: load_located_steps(model.located(device)))
+    return runner.described(progress.run(work))
 
 
-def _plan_divergence(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
+def _plan_divergence(store: Any, given: argparse.Namespace) -> Any:
     from engine.evaluation.runs import plans
     from engine.models.request import ModelRequest
 
-    corpus = _corpus(options.file, options)
-    base = ModelRequest(options.base, options.base_precision)
-    candidate = ModelRequest(options.candidate, options.candidate_precision)
-    reading = {"window": options.window, "stride": options.stride}
-    reading |= {name: getattr(options, name) for name in ("bos", "special_tokens", "common_tokens")}
-    return plans.plan_divergence(store, base, candidate, corpus, **reading)
+    base = ModelRequest(given.base, given.base_precision)
+    candidate = ModelRequest(given.candidate, given.candidate_precision)
+    named = ("window", "stride", "bos", "special_tokens", "common_tokens")
+    reading = {name: getattr(given, name) for name in named}
+    return plans.plan_divergence(store, base, candidate, _corpus(given.file, given), **reading)
 
 
-def _plan_hellaswag(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
+def _plan_hellaswag(store: Any, given: argparse.Namespace) -> Any:
     from engine.evaluation.hellaswag import hub_items
-    from engine.evaluation.hellaswag.items import read_items_file
     from engine.evaluation.runs import plans
 
-    if options.file is None:
-        items = run(hub_items.fetch_items_steps())
+    if given.file is None:
+        items = progress.run(hub_items.fetch_items_steps())
     else:
-        found = read_items_file(*_given(options.file), capitalise=not options.as_is)
-        _say(found.notes)
+        found = read_items_file(*inputs.read(given.file), capitalise=not given.as_is)
+        _note(found.notes)
         items = found.items
-    return plans.plan_hellaswag(store, _models(options), items[: options.items], bos=options.bos)
+    return plans.plan_hellaswag(store, _models(given), items[: given.items], bos=given.bos)
 
 
-def _plan_mauve(store: Any, options: argparse.Namespace, run: RunSteps) -> Any:
+def _plan_mauve(store: Any, given: argparse.Namespace) -> Any:
     from engine.evaluation.mauve.generation import Sampling
     from engine.evaluation.runs import plans
     from engine.models.request import ModelRequest
 
-    human = _corpus(options.file, options).texts
-    other = None if options.against is None else _corpus(options.against, options).texts
-    sampling = Sampling(options.temperature, options.top_k, options.top_p, options.new_tokens, options.seed)
+    human = _corpus(given.file, given).texts
+    other = None if given.against is None else _corpus(given.against, given).texts
     return plans.plan_mauve(
         store,
-        ModelRequest(options.features, options.features_precision),
+        ModelRequest(given.features, given.features_precision),
         human,
         other=other,
-        models=_models(options) if other is None else (),
-        opening_tokens=options.opening_tokens,
-        sampling=sampling,
-        seeds=options.seeds,
-        bos=options.bos,
+        models=_models(given) if other is None else (),
+        opening_tokens=given.opening_tokens,
+        sampling=Sampling(given.temperature, given.top_k, given.top_p, given.new_tokens, given.seed),
+        seeds=given.seeds,
+        bos=given.bos,
     )
 
 
-def _corpus(file: str | None, options: argparse.Namespace) -> Any:
-    from engine.evaluation.corpora.corpus import read_corpus_file
-
-    corpus = read_corpus_file(*_given(file), options.form, options.column)
-    _say(corpus.notes)
+def _corpus(file: str | None, given: argparse.Namespace) -> Corpus:
+    corpus = read_corpus_file(*inputs.read(file), given.form, given.column)
+    _note(corpus.notes)
     return corpus
 
 
-def _models(options: argparse.Namespace) -> list[Any]:
+def _note(notes: Iterable[str]) -> None:
+    progress.say(*(f"note: {note}" for note in notes))
+
+
+def _models(given: argparse.Namespace) -> list[Any]:
     from engine.models.request import ModelRequest
 
-    precisions = options.precision or []
-    names = options.model or [registry.DEFAULT_MODEL] * max(1, len(precisions))
+    precisions = given.precision or []
+    names = given.model or [registry.DEFAULT_MODEL] * max(1, len(precisions))
     if len(precisions) > len(names):
         raise errors.ParameterError(f"{len(precisions)} precisions for {len(names)} models. Give one for each model.")
     return [ModelRequest(name, *precisions[place : place + 1]) for place, name in enumerate(names)]
 
 
-def _runs(options: argparse.Namespace, run: RunSteps) -> str:
+def _runs(given: argparse.Namespace) -> object:
     from engine.evaluation.runs import runner
 
     store = _store()
-    if options.run is None:
-        return _json([runner.described(found) for found in store.runs()])
-    if options.delete:
-        store.delete(options.run)
-        return _json({"deleted": options.run})
-    if options.resume:
-        return _done(store, options.run, run)
-    return _json(runner.described(store.run(options.run)))
-
-
-def _given(file: str | None) -> tuple[bytes, str]:
-    """A file's bytes and its name."""
-    if file is None:
-        raise errors.InputError("Give a file, or - for standard input, or --resume with a run's id.")
-    return inputs.read_bytes(file), inputs.name_of(file)
-
-
-def _say(notes: Sequence[str]) -> None:
-    for note in notes:
-        sys.stderr.write(f"note: {note}\n")
-
-
-def _json(value: object) -> str:
-    return json.dumps(export.json_ready(value), ensure_ascii=False, allow_nan=False)
+    if given.run is None:
+        if given.resume or given.delete:
+            raise errors.InputError("Give the id of a run; `python -m engine runs` lists them.")
+        return [runner.described(found) for found in store.runs()]
+    if given.delete:
+        store.delete(given.run)
+        return {"deleted": given.run}
+    if given.resume:
+        return _done(store, given.run, given.device)
+    return runner.described(store.run(given.run))

@@ -1,38 +1,29 @@
-"""Bytes that a command reads: of a file, or of standard input."""
+"""What a command reads: a file, or standard input."""
 
 import sys
 from pathlib import Path
 
 from engine.errors import InputError
+from engine.evaluation import files
 
 STDIN = "-"
 
 
-def read_bytes(file: str) -> bytes:
-    """Content of `file`, or of standard input where that is '-'.
+def read(file: str | None) -> tuple[bytes, str]:
+    """Content of `file` and its name, which is empty for '-', standard input.
 
     Raises
     ------
     InputError
-        It is a directory, or cannot be read.
+        There is none, it is a directory, or it cannot be read.
     """
-    name = "Standard input" if file == STDIN else file
-    if file == STDIN and sys.stdin is None:  # a process may be started without
+    if file is None:
+        raise InputError("Give a file, or - for standard input, or --resume with a run's id.")
+    if file != STDIN:
+        return files.read_bytes(file), Path(file).name
+    if sys.stdin is None:  # a process may be started without
         raise InputError("There is no standard input. Give a file.")
     try:
-        if file == STDIN:
-            return sys.stdin.buffer.read()
-        return Path(file).read_bytes()
-    except IsADirectoryError:
-        raise InputError(f"{name} is a directory. Give a file.") from None
-    except OSError as error:
-        if Path(file).is_dir():  # Windows says "Permission denied" of a directory
-            raise InputError(f"{name} is a directory. Give a file.") from None
-        raise InputError(f"{name} cannot be read: {error.strerror}.") from None
-    except ValueError:  # a name with a null byte
-        raise InputError(f"{name!r} cannot be read: there is no such file.") from None
-
-
-def name_of(file: str) -> str:
-    """What the file is called, for its ending; standard input has no name."""
-    return "" if file == STDIN else Path(file).name
+        return sys.stdin.buffer.read(), ""
+    except OSError as error:  # a directory may be put in its place
+        raise InputError(f"Standard input cannot be read: {error.strerror}.") from None

@@ -1,14 +1,15 @@
-"""`python -m engine train-bias`: the same run as the page's, as JSON lines."""
+"""The command `train-bias`: the same run as the page's, as JSON lines."""
 
 import argparse
+import contextlib
 import dataclasses
-import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engine.commands import options, progress
 from engine.errors import ParameterError
+from engine.steps import Progress
 from engine.training import presets
 from engine.training.config import CHOICES, BiasConfig
 from engine.training.patterns import KINDS, Pattern
@@ -27,58 +28,52 @@ _HELP = {
     "device": "auto, cpu, cuda, cuda:1 or mps",
     "bos": "open each sequence as the model's tokenizer does (auto), with its opening token (on) or with none (off)",
 }
+_SETTINGS = [field for field in dataclasses.fields(BiasConfig) if field.name != "pattern"]
 
 
 def add(commands: Any) -> None:
-    """Add the command to the parser's commands."""
-    command = commands.add_parser("train-bias", help="train a model to like some tokens, and measure what it costs")
+    """Add this module's command."""
+    like = "train a model to like some tokens, and measure what it costs"
+    command = options.command(commands, "train-bias", _lines, like)
     names = [preset.name for preset in presets.PRESETS]
     command.add_argument("--preset", choices=names, default=names[0], help="settings to begin with (%(default)s)")
     command.add_argument("--pattern", help="the letter, words or expression (x)")
     command.add_argument("--kind", choices=KINDS, help="what the pattern is (letter)")
     command.add_argument("--match-case", action="store_true", help="x is not X")
-    for field in dataclasses.fields(BiasConfig):
-        if field.name != "pattern":
-            _add_setting(command, field)
+    for field in _SETTINGS:
+        kind = int if field.name == "train_blocks" else type(field.default)
+        name = f"--{field.name.replace('_', '-')}"
+        command.add_argument(name, type=kind, choices=CHOICES.get(field.name), help=_HELP.get(field.name))
     command.add_argument("--save", type=Path, metavar="DIRECTORY", help="write the trained model there")
-    command.set_defaults(command=lines)
 
 
-def _add_setting(command: argparse.ArgumentParser, field: "dataclasses.Field[Any]") -> None:
-    kind = int if field.name == "train_blocks" else type(field.default)
-    command.add_argument(
-        f"--{field.name.replace('_', '-')}", type=kind, choices=CHOICES.get(field.name), help=_HELP.get(field.name)
-    )
-
-
-def configuration(options: argparse.Namespace) -> BiasConfig:
+def configuration(given: argparse.Namespace) -> BiasConfig:
     """The preset with what the options change in it."""
-    base = presets.preset(options.preset).config
-    names = [field.name for field in dataclasses.fields(BiasConfig) if field.name != "pattern"]
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    base = presets.preset(given.preset).config
+    changed = {field.name: getattr(given, field.name) for field in _SETTINGS}
     pattern = Pattern(
-        options.kind or base.pattern.kind,
-        base.pattern.text if options.pattern is None else options.pattern,
-        base.pattern.ignore_case and not options.match_case,
+        given.kind or base.pattern.kind,
+        base.pattern.text if given.pattern is None else given.pattern,
+        base.pattern.ignore_case and not given.match_case,
     )
-    return dataclasses.replace(base, pattern=pattern, **given)
+    changed = {name: value for name, value in changed.items() if value is not None}
+    return dataclasses.replace(base, pattern=pattern, **changed)
 
 
-def lines(options: argparse.Namespace) -> Iterator[str]:
-    """The run's messages (engine/training/process.py) as JSON, one a line, as they come; progress on stderr."""
+def _lines(given: argparse.Namespace) -> Iterator[object]:
+    """The run's messages (engine/training/process.py) as they come."""
     import torch
 
     from engine.training import process
 
-    config = configuration(options)
-    if options.save is not None and options.save.is_file():
-        raise ParameterError(f"--save {str(options.save)!r} is a file; give a directory.")
+    config = configuration(given)
+    if given.save is not None and given.save.is_file():
+        raise ParameterError(f"--save {str(given.save)!r} is a file; give a directory.")
     torch.set_num_threads(1)  # as in the page's process: the same seed then gives the same curve, to the last digit
-    said = ""
-    for message in process.narrate(config, folder=options.save):
-        if message["event"] == "progress":
-            if message["message"] != said:
-                sys.stderr.write(message["message"] + "\n")
-            said = message["message"]
-        else:
-            yield json.dumps(message, ensure_ascii=False, allow_nan=False)
+    with contextlib.closing(progress.Line()) as line:
+        for message in process.narrate(config, folder=given.save):
+            if message["event"] == "progress":
+                line.show(Progress(message["message"]))
+            else:
+                line.close()
+                yield message

@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine.commands import evaluation as corpus_cli
-from engine.commands import main
+from engine.commands import evaluation, main
 from engine.evaluation.runs.store import RunStore
 
 FILES = {
@@ -23,15 +22,15 @@ FILES = {
 def only_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are planned and kept in a folder of the test's own, and not done."""
     monkeypatch.setenv("LOGITSCOPE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(corpus_cli, "_done", lambda store, run_id, run, device: json.dumps(run_id))
+    monkeypatch.setattr(evaluation, "_done", lambda store, run_id, device: {"id": run_id})
 
 
 def planned(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
     """A run's inputs, and what was said on stderr."""
-    assert main.main(list(arguments)) == 0
+    assert main(list(arguments)) == 0
     out, said = capsys.readouterr()
     store = RunStore()
-    return store.inputs(json.loads(out)), said
+    return store.inputs(json.loads(out)["id"]), said
 
 
 @pytest.mark.parametrize("name", [*FILES, "t.parquet"])
@@ -57,7 +56,7 @@ def test_a_table_whose_column_is_not_clear_is_refused_with_the_way_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "t.csv").write_text("question,answer\nWhy?,Because.\n")
-    assert main.main(["divergence", str(tmp_path / "t.csv")]) == 2
+    assert main(["divergence", str(tmp_path / "t.csv")]) == 2
     assert capsys.readouterr().err == (
         "error: No column or key is called 'text'; there are 'question', 'answer'. Call the one that holds the texts "
         "'text', or choose it (--column on the command line).\n"

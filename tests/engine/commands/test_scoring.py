@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.commands import inputs, main
+from engine import commands
+from engine.commands import main
 from engine.models import loading, registry
 from engine.models.loaded import LoadedModel
 from engine.paths import ROOT
@@ -93,7 +94,7 @@ def test_the_alternatives_of_plain_text_go_out_in_any_encoding(
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
-    assert main.main(["score", "--model", model, "--top-k", "200", str(tmp_path / "plain.txt")]) == 0
+    assert main(["score", "--model", model, "--top-k", "200", str(tmp_path / "plain.txt")]) == 0
     written = out.buffer.getvalue().decode("utf-8")  # type: ignore[attr-defined]
     assert not written.isascii()
     assert json.loads(written)["text"] == "the cat"
@@ -109,8 +110,8 @@ def test_a_refusal_in_any_terminal_is_no_traceback(terminal: dict[str, str]) -> 
 
 
 def test_half_a_surrogate_pair_goes_out_as_json_escapes_it(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    main._speak_utf8()
-    sys.stdout.write(main._json({"path": "a\udcff🙂"}))
+    commands._speak_utf8()
+    sys.stdout.write(commands._written({"path": "a\udcff🙂"}))
     sys.stdout.flush()
     out = capsysbinary.readouterr().out
     assert json.loads(out.decode("utf-8")) == {"path": "a\udcff🙂"}
@@ -143,7 +144,7 @@ def test_refusals_are_one_line_on_stderr_and_exit_status_2(tmp_path: Path) -> No
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    status = main.main(list(arguments))
+    status = main(list(arguments))
     captured = capsys.readouterr()
     return status, captured.out, captured.err
 
@@ -277,21 +278,3 @@ def test_fetching_a_made_model_says_where_it_is(
     status, out, _ = run(capsys, "fetch", "scratch-gpt2")
     assert status == 0
     assert (Path(json.loads(out)["path"]) / "model.safetensors").is_file()
-
-
-@pytest.mark.parametrize("command", [[], ["models"], ["fetch"], ["score"], ["compare"]])
-def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as leaving:
-        main.main([*command, "--help"])
-    assert leaving.value.code == 0
-    assert "usage: python -m engine" in capsys.readouterr().out
-
-
-def test_stopping_from_the_keyboard_is_no_traceback(
-    text_file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def stopped(_: str) -> str:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(inputs, "read_bytes", stopped)
-    assert run(capsys, "score", text_file) == (130, "", "stopped\n")

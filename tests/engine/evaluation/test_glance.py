@@ -160,7 +160,7 @@ class Terminal:
         self._capsys = capsys
 
     def __call__(self, *arguments: str) -> tuple[int, object, str]:
-        status = main.main(list(arguments))
+        status = main(list(arguments))
         out, err = self._capsys.readouterr()
         return status, json.loads(out) if out else None, err
 

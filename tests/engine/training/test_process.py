@@ -79,7 +79,7 @@ def test_a_run_ends_with_its_curves_samples_and_both_models(
     for folder in (view.after, view.before):
         assert {"config.json", "model.safetensors", "tokenizer.json"} <= {file.name for file in folder.iterdir()}
     options = "--steps 6 --layers 1 --width 32 --batch-size 2 --context-length 64 --measure-every 6 --sample-every 6"
-    assert main.main(["train-bias", *options.split(), "--device", "cpu"]) == 0
+    assert main(["train-bias", *options.split(), "--device", "cpu"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines[:2]] == ["start", "generation"]
     assert lines[-1]["event"] == "end"
