@@ -25,7 +25,7 @@ from engine.models.request import LocatedModel, locate
 from engine.quiet import quiet_libraries, quieten_casts
 from engine.sources import weights
 from engine.sources.kinds import ModelSpec
-from engine.steps import Progress, Steps, run
+from engine.steps import Progress, Steps, blocking
 from engine.text.tokens import TextTokenizer
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def load_model(name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> LoadedModel:
+def load_model_steps(name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> Steps[LoadedModel]:
     """Load a model that is on this machine.
 
     Parameters
@@ -48,13 +48,11 @@ def load_model(name: str | ModelSpec, precision: str = "auto", device: str = "au
     UnknownModelError, ModelAbsentError, ModelFilesError, UnsupportedModelError, ParameterError
         The message says what to do.
     """
-    return run(load_model_steps(name, precision, device))
-
-
-def load_model_steps(name: str | ModelSpec, precision: str = "auto", device: str = "auto") -> Steps[LoadedModel]:
-    """`load_model`, step by step."""
     spec = registry.resolve(name) if isinstance(name, str) else name
     return (yield from load_located_steps(locate(spec, precision, device)))
+
+
+load_model = blocking(load_model_steps)
 
 
 def load_located_steps(located: LocatedModel) -> Steps[LoadedModel]:

@@ -16,7 +16,7 @@ import torch
 
 from engine.errors import MemoryBudgetError
 from engine.models.loaded import LoadedModel
-from engine.steps import Steps, run
+from engine.steps import Steps, blocking
 from engine.training import real_text, sampling, saving, schedules, starting
 from engine.training.config import BiasConfig
 from engine.training.guard import Guard
@@ -61,13 +61,17 @@ class TrainedBias:
         return saving.save_model(self.trainee.network, self.trainee.tokenizer, folder)
 
 
-def train_bias(config: BiasConfig, model: LoadedModel | None = None) -> TrainedBias:
+def train_bias_steps(
+    config: BiasConfig, model: LoadedModel | None = None, controls: Controls | None = None
+) -> Steps[TrainedBias]:
     """Train a model to make some tokens likely, and measure what else changes.
 
     Parameters
     ----------
     config : what to do; `BiasConfig()` makes a small random GPT-2 like the letter x
     model : start from a copy of this model instead of loading `config.start`; it is left as it is
+    controls : what may be changed while the run goes on; its steps are `TrainProgress`, each with an event once there
+        is one
 
     Returns
     -------
@@ -79,13 +83,6 @@ def train_bias(config: BiasConfig, model: LoadedModel | None = None) -> TrainedB
     ParameterError, ModelError
         Where a setting does not fit, or the model cannot be had.
     """
-    return run(train_bias_steps(config, model))
-
-
-def train_bias_steps(
-    config: BiasConfig, model: LoadedModel | None = None, controls: Controls | None = None
-) -> Steps[TrainedBias]:
-    """`train_bias` step by step: yields `TrainProgress`, each with an event once there is one."""
     try:
         trainee = yield from starting.start_steps(config, model)
         loop = _Loop(config, trainee, controls or Controls.of(config))
@@ -96,6 +93,9 @@ def train_bias_steps(
         if "can't allocate memory" in str(error) or "out of memory" in str(error):
             raise _out_of_memory() from error
         raise
+
+
+train_bias = blocking(train_bias_steps)
 
 
 def _out_of_memory() -> MemoryBudgetError:

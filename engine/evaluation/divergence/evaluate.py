@@ -21,7 +21,7 @@ from engine.models import opening
 from engine.models.loaded import ScoringModel
 from engine.models.opening import Bos
 from engine.scoring import compare, score, vocabularies
-from engine.steps import Progress, Steps, run
+from engine.steps import Progress, Steps, blocking
 from engine.text import windows
 from engine.text.tokens import Encoding
 
@@ -43,32 +43,6 @@ class Piece:
     """Its tokens where both models share a vocabulary, else None."""
 
 
-def corpus_divergence(
-    base: ScoringModel,
-    candidate: ScoringModel,
-    texts: Sequence[str],
-    *,
-    window: int | None = None,
-    stride: int | None = None,
-    bos: Bos = "auto",
-    special_tokens: bool = False,
-    common_tokens: bool = False,
-) -> CorpusDivergence:
-    """How far `candidate` is from `base` over `texts`. See `corpus_divergence_steps`."""
-    return run(
-        corpus_divergence_steps(
-            base,
-            candidate,
-            texts,
-            window=window,
-            stride=stride,
-            bos=bos,
-            special_tokens=special_tokens,
-            common_tokens=common_tokens,
-        )
-    )
-
-
 def corpus_divergence_steps(
     base: ScoringModel,
     candidate: ScoringModel,
@@ -81,7 +55,7 @@ def corpus_divergence_steps(
     common_tokens: bool = False,
     keep: Keeper | None = None,
 ) -> Steps[CorpusDivergence]:
-    """Compare two models on `texts`, keeping each piece.
+    """How far `candidate` is from `base` over `texts`, piece by piece.
 
     Parameters
     ----------
@@ -125,6 +99,9 @@ def corpus_divergence_steps(
         rows.add((yield from kept_steps(keep, STAGE, place, lambda work=work: work)), texts)  # type: ignore[misc]
         yield Progress(message, read, characters, "characters")
     return rows.result((*repeated_note(texts), *rows.left_out_note(len(texts))))
+
+
+corpus_divergence = blocking(corpus_divergence_steps)
 
 
 def _window_plan(

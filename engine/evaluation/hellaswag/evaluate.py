@@ -21,7 +21,7 @@ from engine.evaluation.runs.store import Batch
 from engine.evaluation.statistics import Estimate, share
 from engine.models.loaded import LoadedModel, ScoringModel
 from engine.models.opening import Bos, opening_ids
-from engine.steps import Progress, Steps, run
+from engine.steps import Progress, Steps, blocking
 
 Convention = Literal["acc", "acc_norm", "acc_bytes"]
 CONVENTIONS: tuple[Convention, ...] = ("acc", "acc_norm", "acc_bytes")
@@ -90,11 +90,6 @@ class HellaSwagResult:
         return found
 
 
-def evaluate_hellaswag(model: ScoringModel, items: Sequence[HellaSwagItem], *, bos: Bos = "auto") -> HellaSwagResult:
-    """Log-likelihoods of every ending of `items`, and from them the accuracies. See `evaluate_hellaswag_steps`."""
-    return run(evaluate_hellaswag_steps(model, items, bos=bos))
-
-
 def evaluate_hellaswag_steps(
     model: ScoringModel,
     items: Sequence[HellaSwagItem],
@@ -104,7 +99,7 @@ def evaluate_hellaswag_steps(
     stage: str = "items",
     batch_tokens: int = BATCH_TOKENS,
 ) -> Steps[HellaSwagResult]:
-    """Score `items` batch by batch, each batch kept under `stage`.
+    """Log-likelihoods of every ending of `items`, and from them the accuracies, batch by batch.
 
     Items with an ending that has no tokens of its own, or more of them than the model reads, are left out and counted.
 
@@ -115,7 +110,7 @@ def evaluate_hellaswag_steps(
     bos
         Whether a token opens each context; see `engine.models.opening`.
     keep, stage
-        Where finished batches go.
+        Where finished batches go, and under which name.
     batch_tokens
         Tokens read at once.
 
@@ -145,6 +140,9 @@ def evaluate_hellaswag_steps(
         answered += len(members)
         yield Progress(message, answered, len(chosen), "items")
     return reopened(done, items)
+
+
+evaluate_hellaswag = blocking(evaluate_hellaswag_steps)
 
 
 def reopened(batches: Iterable[Batch], items: Sequence[HellaSwagItem]) -> HellaSwagResult:

@@ -11,7 +11,7 @@ from engine.evaluation.corpora.corpus import digest
 from engine.evaluation.runs.batches import Keeper, NotKept
 from engine.models.loaded import LoadedModel, ScoringModel
 from engine.models.opening import Bos, opening_ids
-from engine.steps import Progress, Steps, run
+from engine.steps import Progress, Steps, blocking
 
 MOST_TOKENS = 1024
 """mauve-text's own limit: of a longer text the beginning counts."""
@@ -20,11 +20,6 @@ APART = "Each text is read by itself: this network gives other numbers for texts
 """Said if the slower way is taken."""
 SHORT_TOKENS = 24
 """Texts whose median is below this say little to a feature of their last token."""
-
-
-def text_features(model: ScoringModel, texts: Sequence[str], *, bos: Bos = "auto") -> Floats32:
-    """Features (texts, width) of `texts`. See `text_features_steps`."""
-    return run(text_features_steps(model, texts, bos=bos))
 
 
 def text_features_steps(
@@ -59,6 +54,9 @@ def text_features_steps(
         known.update(found)
         yield Progress(message, len(known), len(set(digests)), "texts")
     return np.stack([known[name] for name in digests])
+
+
+text_features = blocking(text_features_steps)
 
 
 def _encoded(model: ScoringModel, text: str, opening: tuple[int, ...]) -> Ints:

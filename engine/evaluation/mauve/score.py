@@ -22,7 +22,7 @@ from engine.evaluation.mauve.clusters import (
 )
 from engine.evaluation.mauve.halves import SPLITS, Halves, Reference, halves_steps
 from engine.evaluation.statistics import Estimate
-from engine.steps import Progress, Steps, run
+from engine.steps import Progress, Steps, blocking
 
 __all__ = [
     "CURVE_POINTS",
@@ -128,18 +128,6 @@ class MauveResult:
         return max(0.0, self.score.value - reach), min(1.0, self.score.value + reach)
 
 
-def mauve_score(
-    p_features: npt.ArrayLike,
-    q_features: npt.ArrayLike,
-    *,
-    seeds: tuple[int, ...] = DEFAULT_SEEDS,
-    buckets: int | None = None,
-    splits: int = SPLITS,
-) -> MauveResult:
-    """MAUVE between two sets of feature vectors. See `mauve_score_steps`."""
-    return run(mauve_score_steps(p_features, q_features, seeds=seeds, buckets=buckets, splits=splits))
-
-
 def mauve_score_steps(
     p_features: npt.ArrayLike,
     q_features: npt.ArrayLike,
@@ -171,6 +159,9 @@ def mauve_score_steps(
     clusterings, halves = yield from measured_steps(p_features, q_features, seeds, buckets, splits)
     first = clusterings[0]
     return joined(clusterings, size_notes(len(first.p_labels), len(first.q_labels)), halves)
+
+
+mauve_score = blocking(mauve_score_steps)
 
 
 def measured_steps(

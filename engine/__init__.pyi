@@ -1,0 +1,27 @@
+# The public names and where each lives: the one list that `engine/__init__.py` and type checkers read.
+from engine import measures as measures
+from engine.errors import EngineError as EngineError
+from engine.evaluation.divergence.evaluate import corpus_divergence as corpus_divergence
+from engine.evaluation.divergence.evaluate import corpus_divergence_steps as corpus_divergence_steps
+from engine.evaluation.files import read_items as read_items
+from engine.evaluation.files import read_texts as read_texts
+from engine.evaluation.hellaswag.evaluate import evaluate_hellaswag as evaluate_hellaswag
+from engine.evaluation.hellaswag.evaluate import evaluate_hellaswag_steps as evaluate_hellaswag_steps
+from engine.evaluation.mauve.features import text_features as text_features
+from engine.evaluation.mauve.features import text_features_steps as text_features_steps
+from engine.evaluation.mauve.score import mauve_score as mauve_score
+from engine.evaluation.mauve.score import mauve_score_steps as mauve_score_steps
+from engine.models.loaded import LoadedModel as LoadedModel
+from engine.models.loading import load_model as load_model
+from engine.models.loading import load_model_steps as load_model_steps
+from engine.models.pool import ModelPool as ModelPool
+from engine.models.request import ModelRequest as ModelRequest
+from engine.scoring.compare import compare_models as compare_models
+from engine.scoring.compare import compare_models_steps as compare_models_steps
+from engine.scoring.results import ModelComparison as ModelComparison
+from engine.scoring.results import TextScores as TextScores
+from engine.scoring.score import score_text as score_text
+from engine.scoring.score import score_text_steps as score_text_steps
+from engine.training.config import BiasConfig as BiasConfig
+from engine.training.loop import train_bias as train_bias
+from engine.training.loop import train_bias_steps as train_bias_steps
