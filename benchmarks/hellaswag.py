@@ -48,7 +48,7 @@ PIP_LINE = "pip install --no-deps lm-eval==0.4.13"
 
 def sample(count: int) -> list[HellaSwagItem]:
     """A seeded sample of the validation set; a longer one begins with the shorter."""
-    everything = items.read_items(bz2.decompress(DATA.read_bytes()).decode())
+    everything = items.read_item_set(bz2.decompress(DATA.read_bytes()).decode()).items
     order = np.random.default_rng(0).permutation(len(everything))[:count]
     return [everything[index] for index in order]
 

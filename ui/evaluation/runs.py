@@ -8,7 +8,7 @@ from engine import paths
 from engine.errors import EngineError, ParameterError
 from engine.evaluation import glance
 from engine.evaluation.corpora.corpus import Corpus, read_corpus
-from engine.evaluation.hellaswag.items import HellaSwagItem, read_items
+from engine.evaluation.hellaswag.items import HellaSwagItem, read_item_set
 from engine.evaluation.runs import plans, runner
 from engine.evaluation.runs.drivers import RunDriver, RunDrivers
 from engine.evaluation.runs.runner import Result
@@ -101,7 +101,7 @@ def own_corpus() -> Corpus:
 @remembered
 def own_items() -> tuple[HellaSwagItem, ...]:
     """Twelve questions in HellaSwag's form written for this project."""
-    return read_items((_ASSETS / "endings.jsonl").read_text(encoding="utf-8"))
+    return read_item_set((_ASSETS / "endings.jsonl").read_text(encoding="utf-8")).items
 
 
 def example_run() -> Run:

@@ -59,11 +59,6 @@ class OddItemError(errors.InputError):
     """One item cannot be used; others of its file may be."""
 
 
-def read_items(text: str, *, capitalise: bool = True) -> tuple[HellaSwagItem, ...]:
-    """The items of `read_item_set`, without its notes."""
-    return read_item_set(text, capitalise=capitalise).items
-
-
 def read_item_set(text: str, *, capitalise: bool = True) -> ItemSet:
     """Items from `text`, in whichever form it is.
 
@@ -237,7 +232,7 @@ def _check_encodable(piece: str, where: str) -> None:
 
 
 def to_jsonl(items: Sequence[HellaSwagItem]) -> str:
-    """Items as JSONL that `read_items` reads back to the same items."""
+    """Items as JSONL that `read_item_set` reads back to the same items."""
     return "".join(
         json.dumps(
             {"ctx": item.context, "endings": list(item.endings), "label": item.label, _PREPARED: True},

@@ -30,16 +30,16 @@ def jsonl(*records: object) -> str:
 
 
 def test_official_records_become_what_lm_evaluation_harness_makes_of_them() -> None:
-    (item,) = items.read_items(jsonl(RECORD))
+    (item,) = items.read_item_set(jsonl(RECORD)).items
     assert item.context == "Roof shingle removal: A man is sitting on a roof. He"
     assert item.endings[0] == "is using wrap. again."
     assert item.label == 3
 
 
 def test_the_six_line_form_gives_the_same_context() -> None:
-    (item,) = items.read_items(SIX_LINES)
-    assert item.context == items.read_items(jsonl(RECORD))[0].context
-    assert items.read_items(SIX_LINES, capitalise=False)[0].context.endswith("roof. he")
+    (item,) = items.read_item_set(SIX_LINES).items
+    assert item.context == items.read_item_set(jsonl(RECORD)).items[0].context
+    assert items.read_item_set(SIX_LINES, capitalise=False).items[0].context.endswith("roof. he")
 
 
 def test_brackets_go_and_double_spaces_fold_once() -> None:
@@ -64,7 +64,7 @@ ODD = [
 @pytest.mark.parametrize(("change", "said"), ODD)
 def test_an_odd_item_is_left_out_counted_and_named_by_its_line(change: dict[str, object], said: str) -> None:
     found = items.read_item_set(jsonl(RECORD, {**RECORD, **change}, RECORD))
-    assert found.items == items.read_items(jsonl(RECORD, RECORD))
+    assert found.items == items.read_item_set(jsonl(RECORD, RECORD)).items
     (note,) = found.notes
     assert note.startswith("1 of 3 items is left out as unusable. ")
     assert re.search(said, note)
@@ -74,9 +74,9 @@ def test_an_odd_item_is_left_out_counted_and_named_by_its_line(change: dict[str,
 def test_a_file_without_a_good_item_is_refused(change: dict[str, object], said: str) -> None:
     odd = {**RECORD, **change}
     with pytest.raises(InputError, match=said.replace("Line 2", "Line 1")):
-        items.read_items(jsonl(odd))
+        items.read_item_set(jsonl(odd))
     with pytest.raises(InputError, match="None of the 2 items can be used. " + said.replace("Line 2", "Line 1")):
-        items.read_items(jsonl(odd, odd))
+        items.read_item_set(jsonl(odd, odd))
 
 
 def test_an_odd_item_of_the_six_line_form_is_left_out_too() -> None:
@@ -98,7 +98,7 @@ FORMS: dict[str, Callable[[list[dict[str, object]]], bytes]] = {
 def test_every_form_gives_the_same_items(form: str) -> None:
     second = {**RECORD, "label": 0, "ctx_b": "she"}
     found = items.read_items_file(FORMS[form]([RECORD, second]))
-    assert found.items == items.read_items(jsonl(RECORD, second))
+    assert found.items == items.read_item_set(jsonl(RECORD, second)).items
     assert found.notes == ()
 
 
@@ -115,14 +115,14 @@ def test_the_hubs_parquet_is_read_and_a_damaged_one_is_said_to_be(
     file = tmp_path / "validation.parquet"
     monkeypatch.setattr(hub_items, "_path", lambda: str(file))
     file.write_bytes(pd.DataFrame([{**RECORD, "label": "3", "split": "val"}]).to_parquet())
-    assert steps.run(hub_items.fetch_items_steps()) == items.read_items(jsonl(RECORD))
+    assert steps.run(hub_items.fetch_items_steps()) == items.read_item_set(jsonl(RECORD)).items
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(FetchError, match="The hub's file of Rowan/hellaswag is damaged"):
         steps.run(hub_items.fetch_items_steps())
 
 
 def test_a_single_pretty_item_is_read() -> None:
-    assert items.read_items(json.dumps(RECORD, indent=2)) == items.read_items(jsonl(RECORD))
+    assert items.read_item_set(json.dumps(RECORD, indent=2)).items == items.read_item_set(jsonl(RECORD)).items
 
 
 PIECES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(str.strip)
@@ -134,7 +134,7 @@ PIECES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
 @example([("A cook\u2028reads\x85  [two]   spaces", ("the\u2029recipe.", "b\r\n", "[c]", " d"), 0)])
 def test_items_written_out_are_read_back(drawn: list[tuple[str, tuple[str, str, str, str], int]]) -> None:
     written = tuple(items.HellaSwagItem(*item) for item in drawn)
-    assert items.read_items(items.to_jsonl(written)) == written
+    assert items.read_item_set(items.to_jsonl(written)).items == written
     assert items.read_items_file(items.to_jsonl(written).encode()).items == written
 
 
@@ -148,7 +148,7 @@ def test_any_bytes_are_items_or_are_refused(data: bytes) -> None:
 @pytest.mark.parametrize("content", ["[" * 2_000_000, '{"endings":' * 300_000, '{"label": ' + "9" * 9_000 + "}"])
 def test_hostile_json_is_refused(content: str) -> None:
     with pytest.raises(InputError):
-        items.read_items(content)
+        items.read_item_set(content)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_hostile_json_is_refused(content: str) -> None:
 )
 def test_a_malformed_file_is_refused_with_the_place(text: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        items.read_items(text)
+        items.read_item_set(text)
 
 
 def test_a_corpus_is_split_at_blank_lines_unless_told_otherwise() -> None:
