@@ -11,24 +11,9 @@ from engine.commands import options, progress
 from engine.errors import ParameterError
 from engine.steps import Progress
 from engine.training import presets
-from engine.training.config import CHOICES, BiasConfig
-from engine.training.patterns import KINDS, Pattern
-
-_HELP = {
-    "start": "'scratch', or the name or directory of a model that is on this machine",
-    "layers": "blocks of the network made from scratch",
-    "width": "its width",
-    "train_blocks": "train the last so many blocks only",
-    "direction": "forward is D(Q||P), reverse D(P||Q)",
-    "pull": "weight of that divergence",
-    "beta": "weight of KL(P||P_start) on real text",
-    "pull_on": "the last position of random tokens, or every position of real text",
-    "top_k": "sample from so many of the likeliest tokens; 0 is all",
-    "schedule": "of the learning rate",
-    "device": "auto, cpu, cuda, cuda:1 or mps",
-    "bos": "open each sequence as the model's tokenizer does (auto), with its opening token (on) or with none (off)",
-}
-_SETTINGS = [field for field in dataclasses.fields(BiasConfig) if field.name != "pattern"]
+from engine.training.config import SETTINGS, BiasConfig
+from engine.training.patterns import Pattern
+from engine.training.schema import settings_of
 
 
 def add(commands: Any) -> None:
@@ -38,19 +23,19 @@ def add(commands: Any) -> None:
     names = [preset.name for preset in presets.PRESETS]
     command.add_argument("--preset", choices=names, default=names[0], help="settings to begin with (%(default)s)")
     command.add_argument("--pattern", help="the letter, words or expression (x)")
-    command.add_argument("--kind", choices=KINDS, help="what the pattern is (letter)")
+    kinds = settings_of(Pattern)["kind"].choices
+    command.add_argument("--kind", choices=kinds, help="what the pattern is (letter)")
     command.add_argument("--match-case", action="store_true", help="x is not X")
-    for field in _SETTINGS:
-        kind = int if field.name == "train_blocks" else type(field.default)
-        name = f"--{field.name.replace('_', '-')}"
-        command.add_argument(name, type=kind, choices=CHOICES.get(field.name), help=_HELP.get(field.name))
+    for setting in SETTINGS.values():
+        name = f"--{setting.name.replace('_', '-')}"
+        command.add_argument(name, type=setting.kind, choices=setting.choices or None, help=setting.meaning.help)
     command.add_argument("--save", type=Path, metavar="DIRECTORY", help="write the trained model there")
 
 
 def configuration(given: argparse.Namespace) -> BiasConfig:
     """The preset with what the options change in it."""
     base = presets.preset(given.preset).config
-    changed = {field.name: getattr(given, field.name) for field in _SETTINGS}
+    changed = {name: getattr(given, name) for name in SETTINGS}
     pattern = Pattern(
         given.kind or base.pattern.kind,
         base.pattern.text if given.pattern is None else given.pattern,

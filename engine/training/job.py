@@ -8,15 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engine.training import records
-from engine.training.config import RANGES, BiasConfig, check_range
+from engine.training.config import SETTINGS, BiasConfig
 from engine.training.process import Message
+from engine.training.states import RunState
 from engine.training.supply import TrainingProcess, send_line
-
-State = Literal["waiting", "starting", "running", "paused", "finishing", "ended", "failed"]
-LIVE: tuple[State, ...] = ("starting", "running", "paused", "finishing")
 
 
 @dataclass(frozen=True)
@@ -27,29 +25,20 @@ class JobView:
     ----------
     place : number of runs ahead of it while it waits
     message : what it is doing, or how it ended, for a person
-    learning_rate, beta : as set last
-    run : everything it left behind, once it has ended well
+    run : everything it left behind, once it has ended without failing
     after, before : folders of the trained model and of the one made from scratch, while they are kept
     """
 
     id: str
     config: BiasConfig
-    state: State
+    state: RunState
     place: int
     message: str
-    learning_rate: float
-    beta: float
     start: records.RunStart | None
     steps: tuple[records.TrainStep, ...]
-    generations: tuple[records.Generation, ...]
     run: records.TrainingRun | None
     after: Path | None
     before: Path | None
-
-    @property
-    def active(self) -> bool:
-        """Whether something may still happen."""
-        return self.state not in ("ended", "failed")
 
     @property
     def steps_per_second(self) -> float | None:
@@ -68,7 +57,7 @@ class Job:
         self.config = config
         self.watchers: set[str] = set()
         self.last_seen = time.monotonic()
-        self.state: State = "waiting"
+        self.state = RunState.WAITING
         self._folder = folder / self.id
         self._single_step = single_step
         self._on_end = on_end
@@ -85,28 +74,25 @@ class Job:
     def view(self, place: int = 0) -> JobView:
         """The job as it is now."""
         with self._lock:
-            events = tuple(self._events)
+            start, steps, _ = records.parted(self._events)
             return JobView(
-                id=self.id,
-                config=self.config,
-                state=self.state,
-                place=place,
-                message=self._message,
-                learning_rate=self._set[0],
-                beta=self._set[1],
-                start=next((each for each in events if isinstance(each, records.RunStart)), None),
-                steps=tuple(each for each in events if isinstance(each, records.TrainStep)),
-                generations=tuple(each for each in events if isinstance(each, records.Generation)),
-                run=self._run,
-                after=self._after,
-                before=self._before,
+                self.id,
+                self.config,
+                self.state,
+                place,
+                self._message,
+                start,
+                steps,
+                self._run,
+                self._after,
+                self._before,
             )
 
     def begin(self, process: TrainingProcess, patience: float, niceness: int) -> None:
         """Give the job its process, which speaks the protocol of `engine.training.process`."""
         with self._lock:
             self._process = process
-            self.state, self._message = "starting", "Starting a training process"
+            self.state, self._message = RunState.STARTING, "Starting a training process"
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         self.send(
             command="start",
@@ -142,8 +128,8 @@ class Job:
         ParameterError
             Where a value is outside its range.
         """
-        check_range("learning_rate", learning_rate, *RANGES["learning_rate"])
-        check_range("beta", beta, *RANGES["beta"])
+        SETTINGS["learning_rate"].check(learning_rate)
+        SETTINGS["beta"].check(beta)
         with self._lock:
             if (learning_rate, beta) == self._set:
                 return
@@ -152,8 +138,7 @@ class Job:
 
     def stop(self) -> None:
         """End after the step in progress; samples are taken and the model is kept."""
-        if self.state == "waiting":
-            self._end("failed", "Stopped before it began.")
+        self._end_if_waiting()
         self.send(command="stop")
 
     def discard(self) -> None:
@@ -161,8 +146,7 @@ class Job:
         self._discarded = True
         if self._process is not None:
             self._process.terminate()
-        elif self.state == "waiting":
-            self._end("failed", "Stopped before it began.")
+        self._end_if_waiting()
         self.forget_model()
 
     def forget_model(self) -> None:
@@ -170,11 +154,6 @@ class Job:
         with self._lock:
             self._after = self._before = None
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    @property
-    def process_id(self) -> int | None:
-        """Number of the process, once it has one."""
-        return None if self._process is None else self._process.pid
 
     @property
     def holds_model(self) -> bool:
@@ -186,51 +165,37 @@ class Job:
         for line in process.stdout:
             self._hear(json.loads(line))
         code = process.wait()
-        if self.state in LIVE:
-            self._end("failed", _cause_of_death(code))
+        if not self.state.is_over:
+            self._end(RunState.FAILED, _cause_of_death(code))
 
     def _hear(self, message: Message) -> None:
-        kind = message["event"]
-        if kind in ("start", "step", "generation"):
-            event = records.event_from_dict(message)
-            with self._lock:
-                self._events.append(event)
-                if self.state == "starting" and kind == "step":
-                    self.state = "running"
-        elif kind == "progress":
-            with self._lock:
-                self._message = message["message"]
-                if self._message.startswith(("Sampling after", "Writing")):
-                    self.state = "finishing"
-        elif kind in ("paused", "running"):
-            with self._lock:
-                self.state = kind
-        elif kind == "end":
-            self._finish(message)
-        elif kind == "refused":
-            self._end("failed", message["message"])
-        elif kind == "abandoned":
-            self._end("failed", "Nobody was looking at this run any more, so it was ended.")
+        match message["event"]:
+            case "progress":
+                with self._lock:
+                    self.state, self._message = RunState(message["state"]), message["message"]
+            case "start" | "step" | "generation":
+                with self._lock:
+                    self._events.append(records.event_from_dict(message))
+            case "end":
+                self._finish(message)
+            case "refused":
+                self._end(RunState.FAILED, message["message"])
+            case "abandoned":
+                self._end(RunState.FAILED, "Nobody was looking at this run any more, so it was ended.")
 
     def _finish(self, message: Message) -> None:
-        view = self.view()
-        assert view.start is not None  # noqa: S101 - a run that ends has begun
-        run = records.TrainingRun(
-            config=self.config,
-            start=view.start,
-            steps=view.steps,
-            generations=view.generations,
-            outcome=message["outcome"],
-            message=message["message"],
-            kept_step=message["kept_step"],
-        )
+        ended = {name: message[name] for name in ("outcome", "message", "kept_step")}
         with self._lock:
-            self._run = run
+            self._run = records.TrainingRun.of(self.config, self._events, **ended)
             self._after = Path(message["after"])
             self._before = Path(message["before"]) if message["before"] else None
-        self._end("ended", message["message"])
+        self._end(RunState(self._run.outcome), self._run.message)
 
-    def _end(self, state: State, message: str) -> None:
+    def _end_if_waiting(self) -> None:
+        if self.state is RunState.WAITING:
+            self._end(RunState.FAILED, "Stopped before it began.")
+
+    def _end(self, state: RunState, message: str) -> None:
         with self._lock:
             self.state, self._message = state, message
         if self._discarded:

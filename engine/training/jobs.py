@@ -17,8 +17,9 @@ import psutil
 
 from engine import paths
 from engine.training.config import BiasConfig
-from engine.training.job import LIVE, Job, JobView
+from engine.training.job import Job, JobView
 from engine.training.process import NICENESS, PATIENCE_SECONDS
+from engine.training.states import RunState
 from engine.training.supply import Supply, best_supply
 
 AT_ONCE = 2
@@ -82,8 +83,7 @@ class TrainingJobs:
     def view(self, job: Job) -> JobView:
         """The job as it is now, with its place in the queue."""
         with self._lock:
-            live = sum(each.state in LIVE for each in self._jobs.values())
-            waiting = [each for each in self._jobs.values() if each.state == "waiting"]
+            live, waiting = self._live_and_waiting()
         return job.view(place=live + waiting.index(job) if job in waiting else 0)
 
     def warm(self, session: str) -> None:
@@ -92,7 +92,7 @@ class TrainingJobs:
         """
         with self._lock:
             self._visitors[session] = time.monotonic()
-            if not any(job.state == "starting" for job in self._jobs.values()):
+            if not any(job.state is RunState.STARTING for job in self._jobs.values()):
                 self._supply.prepare()
 
     def close(self) -> None:
@@ -105,14 +105,18 @@ class TrainingJobs:
             self._supply.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _live_and_waiting(self) -> tuple[int, list[Job]]:
+        """Number of runs that have a process, and those that wait for one, in order."""
+        jobs = self._jobs.values()
+        return sum(job.state.has_process for job in jobs), [job for job in jobs if job.state is RunState.WAITING]
+
     def _begin_waiting(self) -> None:
         """Start waiting runs while there is room, and forget the oldest that ended."""
         with self._lock:
-            live = sum(job.state in LIVE for job in self._jobs.values())
-            waiting = [job for job in self._jobs.values() if job.state == "waiting"]
+            live, waiting = self._live_and_waiting()
             for job in waiting[: max(0, self.at_once - live)]:
                 job.begin(self._supply.take(), self._patience, self._niceness)
-            over = [job for job in self._jobs.values() if job.state in ("ended", "failed")]
+            over = [job for job in self._jobs.values() if job.state.is_over]
             holding = [job for job in over if job.holds_model]
             for job in holding[:-KEPT_MODELS]:
                 job.forget_model()
@@ -131,7 +135,7 @@ class TrainingJobs:
                 if any(self._is_present(name) for name in tuple(job.watchers)):
                     job.last_seen = now
                     job.send(command="beat")
-                elif job.state == "waiting" and now - job.last_seen > self._patience:
+                elif job.state is RunState.WAITING and now - job.last_seen > self._patience:
                     job.discard()
             if any(self._is_present(name) for name in visitors):
                 with self._lock:

@@ -1,9 +1,4 @@
-"""The run itself, step by step.
-
-Only the last position's logits are computed where the pull is on random tokens: body -> last hidden state -> head. The
-plain way, logits at every position of which all but one are thrown away, costs several times as much with a
-vocabulary of 50,000 (benchmarks/training.py).
-"""
+"""The run itself, step by step."""
 
 import math
 import time
@@ -20,33 +15,11 @@ from engine.steps import Steps, blocking
 from engine.training import real_text, sampling, saving, schedules, starting
 from engine.training.config import BiasConfig
 from engine.training.guard import Guard
-from engine.training.losses import kl_penalty
-from engine.training.real_text import ANCHOR_WINDOWS_PER_STEP, StartView, TextMeasurement
-from engine.training.records import (
-    Event,
-    Generation,
-    Outcome,
-    PromptKind,
-    RunStart,
-    TrainingRun,
-    TrainProgress,
-    TrainStep,
-)
+from engine.training.objective import Controls, Objective, Seen
+from engine.training.real_text import TextMeasurement
+from engine.training.records import Event, Outcome, PromptKind, RunStart, TrainingRun, TrainProgress, TrainStep, When
 from engine.training.starting import Trainee
-
-
-@dataclass
-class Controls:
-    """What may be changed while a run goes on. Read before every step."""
-
-    learning_rate: float
-    beta: float
-    stop: bool = False
-
-    @classmethod
-    def of(cls, config: BiasConfig) -> "Controls":
-        """The values a run begins with."""
-        return cls(config.learning_rate, config.beta)
+from engine.training.states import RunState
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +84,8 @@ class _Loop:
     trainee: Trainee
     controls: Controls
     events: list[Event] = field(default_factory=list)
+    state: RunState = RunState.STARTING
+    doing: str = "Reading real text"
     step: int = 0
     seconds: float = 0.0
     kept_step: int = 0
@@ -120,18 +95,23 @@ class _Loop:
 
     def run(self) -> Generator[TrainProgress, None, TrainedBias]:
         config = self.config
-        self.batches = torch.Generator().manual_seed(config.seed)
         self.guard = Guard(config.direction, self.trainee.target.vocab_size)
-        yield self._happened(self._describe(), "Reading real text")
-        self.anchor, self.held_out = real_text.start_views(self.trainee)
-        yield self._progress("Sampling before training")
-        for kind in get_args(PromptKind):
-            yield self._happened(sampling.generation(self.trainee, config, "before", kind), "Sampling before training")
+        yield self._happened(self._describe())
+        anchor, self.held_out = real_text.start_views(self.trainee)
+        self.objective = Objective(config, self.trainee, self.controls, anchor)
+        yield self._now(RunState.STARTING, "Sampling before training")
+        yield from self._sample("before")
         self._keep()
+        yield self._now(RunState.TRAINING, "Training")
         outcome, message = yield from self._train()
+        yield self._now(RunState.FINISHING, "Sampling after training")
+        yield from self._sample("after")
+        run = TrainingRun.of(config, self.events, outcome, message, self.kept_step)
+        return TrainedBias(run, self.trainee)
+
+    def _sample(self, when: When) -> Generator[TrainProgress, None, None]:
         for kind in get_args(PromptKind):
-            yield self._happened(sampling.generation(self.trainee, config, "after", kind), "Sampling after training")
-        return TrainedBias(self._record(outcome, message), self.trainee)
+            yield self._happened(sampling.generation(self.trainee, self.config, when, kind))
 
     def _train(self) -> Generator[TrainProgress, None, tuple[Outcome, str]]:
         optimiser = _optimiser(self.config, self.trainee.trained)
@@ -144,7 +124,7 @@ class _Loop:
                     f"{record.loss:.4g}. The weights of step {self.kept_step} are kept. Lower the learning rate."
                 )
             self.step += 1
-            yield self._happened(record, "Training")
+            yield self._happened(record)
             if self.controls.stop:
                 break
         final = self._look(final=True)
@@ -154,7 +134,7 @@ class _Loop:
                 f"The last update ran away. The weights of step {self.kept_step} are kept. Lower the learning rate."
             )
         self.kept_step = self.step
-        yield self._happened(final, "Training")
+        yield self._happened(final)
         if self.step < self.config.steps:
             return "stopped", f"Stopped after {self.step:,} of {self.config.steps:,} steps."
         return "finished", f"All {self.step:,} steps are done."
@@ -166,7 +146,7 @@ class _Loop:
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
-        loss, seen = self._loss()
+        loss, seen = self.objective.next_loss()
         loss.backward()
         grad_norm = _norm(self.trainee.trained)
         self.seconds += time.perf_counter() - begun
@@ -186,14 +166,14 @@ class _Loop:
             self._look_once()
         return self._observe(loss, seen, None, self._rate(), final=final)
 
-    def _look_once(self) -> "tuple[torch.Tensor, _Seen]":
-        loss, seen = self._loss()
+    def _look_once(self) -> tuple[torch.Tensor, Seen]:
+        loss, seen = self.objective.next_loss()
         loss.backward()
         self._judge(loss, seen, _norm(self.trainee.trained))
         self.trainee.network.zero_grad(set_to_none=True)
         return loss, seen
 
-    def _judge(self, loss: torch.Tensor, seen: "_Seen", grad_norm: float) -> None:
+    def _judge(self, loss: torch.Tensor, seen: Seen, grad_norm: float) -> None:
         self.is_sound = self.guard.holds(seen.divergence, loss.item(), grad_norm) or self.config.pull == 0
         if math.isnan(self.first_loss):
             self.first_loss = loss.item()
@@ -202,47 +182,18 @@ class _Loop:
         """The learning rate at this step."""
         return self.controls.learning_rate * schedules.factor(self.config.schedule, self.step, self.config.steps)
 
-    def _loss(self) -> "tuple[torch.Tensor, _Seen]":
-        """What is minimised on the next batch, and what the record needs of it."""
-        config, trainee, target = self.config, self.trainee, self.trainee.target
-        penalty: torch.Tensor | None = None
-        on_text: torch.Tensor | None = None
-        if self.controls.beta > 0 or config.pull_on == "text":
-            on_text, rows = self._log_probs_on_text(self.anchor)
-            if self.controls.beta > 0:
-                penalty = kl_penalty(on_text, self.anchor.log_probs(rows))
-        if config.pull_on == "random":
-            ids = sampling.random_prompts(trainee, config.batch_size, config.context_length, self.batches)
-            last_hidden = trainee.hidden_states(ids.to(trainee.device))[:, -1]  # (b, width)
-            pulled = trainee.log_probs(last_hidden)  # (b, V)
-        else:
-            assert on_text is not None  # noqa: S101 - made above for this case
-            pulled = on_text.flatten(0, 1)
-        divergence = target.loss(pulled, config.direction)
-        loss = config.pull * divergence
-        if penalty is not None:
-            loss = loss + self.controls.beta * penalty
-        return loss, _Seen(pulled.detach(), divergence.item(), None if penalty is None else penalty.item())
-
-    def _log_probs_on_text(self, view: StartView) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probabilities (r, m, V) on a few windows chosen at random, and which."""
-        rows = torch.randperm(len(view.token_ids), generator=self.batches)[:ANCHOR_WINDOWS_PER_STEP]
-        rows = rows.to(self.trainee.device)
-        hidden = self.trainee.hidden_states(view.token_ids[rows])[:, view.first :]
-        return self.trainee.log_probs(hidden), rows
-
     def _observe(
-        self, loss: torch.Tensor, seen: "_Seen", grad_norm: float | None, learning_rate: float, *, final: bool = False
+        self, loss: torch.Tensor, seen: Seen, grad_norm: float | None, learning_rate: float, *, final: bool = False
     ) -> TrainStep:
         target = self.trainee.target
         with torch.no_grad():
             kl = target.exact_kl(seen.log_probs).mean().item()
             mass = target.wanted_mass(seen.log_probs).mean().item()
-        measured = ratio = glimpse = None
+        measured, glimpse = dict[str, float | None](), None
         if math.isfinite(kl) and (final or self.step % self.config.measure_every == 0):
-            measured = real_text.measure(self.trainee, self.held_out)
-            self.start_text = self.start_text or measured
-            ratio = real_text.perplexity_ratio(measured, self.start_text)
+            now = real_text.measure(self.trainee, self.held_out)
+            self.start_text = self.start_text or now
+            measured = real_text.recorded(now, self.start_text)
             if self.guard.is_worth_keeping(seen.divergence):
                 self._keep()
         if math.isfinite(kl) and (final or self.step % self.config.sample_every == 0):
@@ -254,17 +205,12 @@ class _Loop:
             cross_entropy=kl + target.entropy,
             wanted_mass=mass,
             kl_penalty=seen.kl_penalty,
-            kl_to_start=None if measured is None else measured.kl_to_start,
-            held_out_perplexity=None if measured is None else measured.perplexity,
-            wanted_mass_text=None if measured is None else measured.wanted_mass,
             grad_norm=grad_norm,
             learning_rate=learning_rate,
             beta=self.controls.beta,
             seconds=self.seconds,
             sample=glimpse,
-            perplexity_ratio=None if ratio is None else ratio.value,
-            perplexity_ratio_low=None if ratio is None else ratio.low,
-            perplexity_ratio_high=None if ratio is None else ratio.high,
+            **measured,
         )
 
     def _keep(self) -> None:
@@ -292,32 +238,17 @@ class _Loop:
             held_out_windows=len(held_out),
         )
 
-    def _progress(self, message: str, event: Event | None = None) -> TrainProgress:
-        return TrainProgress(message, self.step, self.config.steps, "steps", event)
+    def _now(self, state: RunState, doing: str) -> TrainProgress:
+        """The run turns to something else."""
+        self.state, self.doing = state, doing
+        return self._progress()
 
-    def _happened(self, event: Event, message: str) -> TrainProgress:
+    def _happened(self, event: Event) -> TrainProgress:
         self.events.append(event)
-        return self._progress(message, event)
+        return self._progress(event)
 
-    def _record(self, outcome: Outcome, message: str) -> TrainingRun:
-        return TrainingRun(
-            config=self.config,
-            start=next(each for each in self.events if isinstance(each, RunStart)),
-            steps=tuple(each for each in self.events if isinstance(each, TrainStep)),
-            generations=tuple(each for each in self.events if isinstance(each, Generation)),
-            outcome=outcome,
-            message=message,
-            kept_step=self.kept_step,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """What a loss was made of: (b, V) log-probabilities, divergence in its direction, and the penalty in nats."""
-
-    log_probs: torch.Tensor
-    divergence: float
-    kl_penalty: float | None
+    def _progress(self, event: Event | None = None) -> TrainProgress:
+        return TrainProgress(self.doing, self.step, self.config.steps, "steps", self.state, event)
 
 
 def _optimiser(config: BiasConfig, weights: tuple[torch.nn.Parameter, ...]) -> torch.optim.Optimizer:

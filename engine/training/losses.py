@@ -35,11 +35,6 @@ class Target:
         """H(Q) = ln w, the floor of the cross-entropy, in nats."""
         return math.log(len(self.wanted_ids))
 
-    @property
-    def start_kl(self) -> float:
-        """KL(Q||P) in nats of a P that is uniform over the vocabulary: ln(V / w)."""
-        return math.log(self.vocab_size / len(self.wanted_ids))
-
     def cross_entropy(self, log_probs: torch.Tensor) -> torch.Tensor:
         """H(Q, P) in nats: (..., V) log-probabilities -> (...)."""
         return -log_probs.index_select(-1, self.wanted_ids).mean(-1)

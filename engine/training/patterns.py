@@ -9,12 +9,14 @@ import re
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 
 from engine.arrays import Bools
 from engine.errors import ParameterError
+from engine.training import schema
+from engine.training.schema import Meaning
 
 PatternKind = Literal["letter", "words", "regex"]
 
@@ -25,21 +27,21 @@ REGEX_SECONDS = 2.0
 _SHOWN_BYTES = re.compile(r"⟨(?:[0-9A-F]{2}(?: [0-9A-F]{2})*|unused \d+)⟩")
 
 
+@schema.documented
 @dataclass(frozen=True)
 class Pattern:
     """What a wanted token looks like.
 
-    Parameters
-    ----------
-    kind : 'letter': the token contains `text`; 'words': the token, without spaces around it, is one of the words in
-        `text` (separated by commas or white space); 'regex': the regular expression `text` is found in the token
-    text : the letter or letters, the words, or the expression
-    ignore_case : whether x also means X
+    It contains the letter or letters; or is one of the words, but for spaces around it; or the regular expression is
+    found in it. Words are separated by commas or white space.
     """
 
-    kind: PatternKind = "letter"
-    text: str = "x"
-    ignore_case: bool = True
+    kind: Annotated[PatternKind, Meaning("what the pattern is")] = "letter"
+    text: Annotated[str, Meaning("the letter or letters, the words, or the expression")] = "x"
+    ignore_case: Annotated[bool, Meaning("whether x also means X")] = True
+
+    def __post_init__(self) -> None:
+        schema.check(self)
 
     @property
     def title(self) -> str:
@@ -158,6 +160,3 @@ def _matching(pattern: Pattern, texts: list[str]) -> list[bool]:
             "Avoid repetitions inside repetitions, such as (a+)+."
         ) from None
     return found
-
-
-KINDS: tuple[PatternKind, ...] = get_args(PatternKind)

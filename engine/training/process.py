@@ -8,9 +8,8 @@ In, one object a line with the key 'command':
     beat                                        somebody is still looking
 Out, one object a line with the key 'event':
     ready                                       imports are done
-    progress message                            what it is doing
+    progress state, message                     it does something else: a `RunState`, and a sentence for people
     start, step, generation                     `engine.training.records`
-    paused, running
     end     outcome, message, kept_step, after, before    folders of the two models; before is None for a named start
     refused message                             a setting or the machine does not allow the run
     abandoned                                   no line came in for `patience` seconds
@@ -32,9 +31,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.errors import EngineError
 from engine.training.config import SCRATCH, BiasConfig
+from engine.training.states import RunState
 
 if TYPE_CHECKING:
-    from engine.training.loop import Controls
+    from engine.training.objective import Controls
 
 PATIENCE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 900.0
@@ -89,25 +89,29 @@ def narrate(
     Parameters
     ----------
     config : the run
-    controls : `engine.training.loop.Controls` that may be changed between messages; None for the config's own
+    controls : those that may be changed between messages; None for the config's own
     folder : where the trained model goes and, made from scratch, the untrained one; None keeps no model
     """
     from engine.training import loop, records, saving, starting
 
     steps = loop.train_bias_steps(config, controls=controls)
+    said: Message = {}
     while True:
         try:
             progress = next(steps)
         except StopIteration as stop:
             result = stop.value
             break
-        yield {"event": "progress", "message": progress.message}
-        if isinstance(progress, records.TrainProgress) and progress.event is not None:
-            yield records.event_to_dict(progress.event)
+        step = progress if isinstance(progress, records.TrainProgress) else records.TrainProgress(progress.message)
+        if said != (doing := _doing(step.state, step.message)):
+            said = doing
+            yield doing
+        if step.event is not None:
+            yield records.event_to_dict(step.event)
     run = result.run
     end = {"event": "end", "outcome": run.outcome, "message": run.message, "kept_step": run.kept_step}
     if folder is not None:
-        yield {"event": "progress", "message": "Writing the trained model"}
+        yield _doing(RunState.FINISHING, "Writing the trained model")
         end["after"] = str(result.save(folder / f"{name_of(config)}-{folder.name}"))
         end["before"] = None
         if config.start == SCRATCH:
@@ -115,6 +119,10 @@ def narrate(
             network = starting.scratch_network(config, len(tokenizer.backend))
             end["before"] = str(saving.save_model(network, tokenizer, folder / f"untrained-{folder.name}"))
     yield end
+
+
+def _doing(state: RunState, message: str) -> Message:
+    return {"event": "progress", "state": state, "message": message}
 
 
 def name_of(config: BiasConfig) -> str:
@@ -148,19 +156,19 @@ class Gate:
         if not self._is_before_a_step(message):
             return
         if self._is_shut():
-            self._emit({"event": "paused"})
+            self._emit(_doing(RunState.PAUSED, "Paused"))
             while self._is_shut():
                 self._obey(self._inbox.take(LONGEST_PAUSE_SECONDS) or {"command": "stop"})
             if not self._paused:
-                self._emit({"event": "running"})
+                self._emit(_doing(RunState.TRAINING, "Training"))
         self._allowed = max(0, self._allowed - 1)
 
     def _is_shut(self) -> bool:
         return self._paused and not self._allowed and not self._controls.stop
 
     def _is_before_a_step(self, message: Message) -> bool:
-        if message["event"] == "generation":
-            return bool(message["when"] == "before" and message["kind"] == "real")  # the last thing before step 0
+        if message["event"] == "progress":
+            return bool(message["state"] == RunState.TRAINING)  # which is said once, before step 0
         return bool(message["event"] == "step" and message["step"] < self._steps)
 
     def _obey(self, command: Message) -> None:
@@ -180,7 +188,7 @@ class Gate:
 
 def train(start: Message, inbox: Inbox, emit: Emit) -> None:
     """Make the run that `start` asks for, obeying commands between its steps."""
-    from engine.training.loop import Controls
+    from engine.training.objective import Controls
 
     config = BiasConfig.from_dict(start["config"])
     controls = Controls.of(config)

@@ -78,15 +78,6 @@ class TextMeasurement:
         return _exp(float(np.mean(self.window_nats)))
 
 
-@dataclass(frozen=True)
-class PerplexityRatio:
-    """Perplexity over the start's on the same windows, and the ends of its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 def read(name: str) -> str:
     """One of the texts in assets/training/."""
     return (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
@@ -172,22 +163,32 @@ def measure(trainee: Trainee, view: StartView) -> TextMeasurement:
     )
 
 
-def perplexity_ratio(now: TextMeasurement, start: TextMeasurement) -> PerplexityRatio | None:
-    """Perplexity over the start's, with its interval at `CONFIDENCE`; None with fewer than two windows.
+def recorded(now: TextMeasurement, start: TextMeasurement) -> dict[str, float | None]:
+    """The fields of a `TrainStep` that are about held-out text.
 
-    Paired: the unit is the window, in which both have predicted the same tokens, so that easy and hard text cancels.
-    The mean of the differences in nats per token has Student's t interval, and the ratio is its exponential.
+    The ratio of perplexities is None with fewer than two windows. Its interval, at `CONFIDENCE`, is paired: the unit is
+    the window, in which both have predicted the same tokens, so that easy and hard text cancels. The mean of the
+    differences in nats per token has Student's t interval, and the ratio is its exponential.
     """
     from scipy import special
 
     differences = np.subtract(now.window_nats, start.window_nats)
     count = len(differences)
-    if count < 2:
-        return None
-    mean = float(differences.mean())
-    error = float(differences.std(ddof=1)) / math.sqrt(count)
-    half = float(special.stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
-    return PerplexityRatio(_exp(mean), _exp(mean - half), _exp(mean + half))
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    if count > 1:
+        mean = float(differences.mean())
+        half = float(special.stdtrit(count - 1, (1 + CONFIDENCE) / 2) * differences.std(ddof=1)) / math.sqrt(count)
+        ratio, low, high = _exp(mean), _exp(mean - half), _exp(mean + half)
+    return {
+        "kl_to_start": now.kl_to_start,
+        "held_out_perplexity": now.perplexity,
+        "wanted_mass_text": now.wanted_mass,
+        "perplexity_ratio": ratio,
+        "perplexity_ratio_low": low,
+        "perplexity_ratio_high": high,
+    }
 
 
 def _exp(nats: float) -> float:

@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.export import csv_text, json_ready
 from engine.steps import Progress
+from engine.training import schema
 from engine.training.config import BiasConfig
+from engine.training.states import RunState
 
 Outcome = Literal["finished", "stopped", "diverged"]
 When = Literal["before", "after"]
@@ -90,7 +92,7 @@ class RunStart:
     held_out_windows: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainStep:
     """One point of the curves: the network after `step` updates.
 
@@ -119,9 +121,9 @@ class TrainStep:
     cross_entropy: float
     wanted_mass: float
     kl_penalty: float | None
-    kl_to_start: float | None
-    held_out_perplexity: float | None
-    wanted_mass_text: float | None
+    kl_to_start: float | None = None
+    held_out_perplexity: float | None = None
+    wanted_mass_text: float | None = None
     grad_norm: float | None
     learning_rate: float
     beta: float
@@ -155,8 +157,9 @@ Event = RunStart | TrainStep | Generation
 
 @dataclass(frozen=True, slots=True)
 class TrainProgress(Progress):
-    """A finished step of a run, with what it brought."""
+    """A finished step of a run, where the run now stands, and what the step brought."""
 
+    state: RunState = RunState.STARTING
     event: Event | None = None
 
 
@@ -176,6 +179,15 @@ class TrainingRun:
     message: str
     kept_step: int
 
+    @classmethod
+    def of(
+        cls, config: BiasConfig, events: Iterable[Event], outcome: Outcome, message: str, kept_step: int
+    ) -> "TrainingRun":
+        """A run that has ended, put together from what happened in it, which is one `RunStart` at least."""
+        start, steps, generations = parted(events)
+        assert start is not None  # noqa: S101 - a run that ends has begun
+        return cls(config, start, steps, generations, outcome, message, kept_step)
+
     @property
     def last_measured(self) -> TrainStep:
         """The last step that was measured on held-out text, of those the kept weights have seen."""
@@ -187,20 +199,13 @@ class TrainingRun:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, JSON-ready."""
-        return {key: value for key, value in json_ready(dataclasses.asdict(self)).items()}
+        data: dict[str, Any] = json_ready(dataclasses.asdict(self))
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TrainingRun":
         """Undo `to_dict`."""
-        return cls(
-            config=BiasConfig.from_dict(data["config"]),
-            start=RunStart(**data["start"]),
-            steps=tuple(_step(each) for each in data["steps"]),
-            generations=tuple(_generation(each) for each in data["generations"]),
-            outcome=data["outcome"],
-            message=data["message"],
-            kept_step=data["kept_step"],
-        )
+        return schema.read(cls, data)
 
     def to_json(self) -> str:
         """Everything as one JSON document."""
@@ -213,7 +218,17 @@ class TrainingRun:
         return csv_text({name: [nan if cell is None else cell for cell in column] for name, column in columns.items()})
 
 
-_KINDS = {"start": RunStart, "step": TrainStep, "generation": Generation}
+def parted(events: Iterable[Event]) -> tuple[RunStart | None, tuple[TrainStep, ...], tuple[Generation, ...]]:
+    """What happened, by kind; the start is None before there is one."""
+    listed = list(events)
+    return (
+        next((each for each in listed if isinstance(each, RunStart)), None),
+        tuple(each for each in listed if isinstance(each, TrainStep)),
+        tuple(each for each in listed if isinstance(each, Generation)),
+    )
+
+
+_KINDS: dict[str, type[Any]] = {"start": RunStart, "step": TrainStep, "generation": Generation}
 
 
 def event_to_dict(event: Event) -> dict[str, Any]:
@@ -224,21 +239,5 @@ def event_to_dict(event: Event) -> dict[str, Any]:
 
 def event_from_dict(data: Mapping[str, Any]) -> Event:
     """Undo `event_to_dict`. A number that was not finite comes back as NaN."""
-    fields = {key: value for key, value in data.items() if key != "event"}
-    if data["event"] == "start":
-        return RunStart(**fields)
-    return _generation(fields) if data["event"] == "generation" else _step(fields)
-
-
-def _step(data: Mapping[str, Any]) -> TrainStep:
-    lost = {name: float("nan") for name in ("loss", "kl", "cross_entropy", "wanted_mass") if data[name] is None}
-    sample = data["sample"]
-    return TrainStep(**{**data, **lost, "sample": None if sample is None else _sample(sample)})
-
-
-def _generation(data: Mapping[str, Any]) -> Generation:
-    return Generation(data["when"], data["kind"], tuple(_sample(each) for each in data["samples"]))
-
-
-def _sample(data: Mapping[str, Any]) -> Sample:
-    return Sample(data["prompt"], tuple(data["tokens"]), tuple(data["wanted"]))
+    event: Event = schema.read(_KINDS[data["event"]], {key: value for key, value in data.items() if key != "event"})
+    return event

@@ -4,10 +4,10 @@ Importing PyTorch and transformers takes five seconds of processor time. On Linu
 once, and each run is a fork of it: there within milliseconds, and most of its memory shared. Elsewhere (macOS allows no
 fork after such imports, Windows has none) a process is kept ready for the next run, which it then becomes.
 
-A socket connects the server and the template. To the template, one byte a message: `FORK`, with the new process's
-standard input and output attached, or `BEAT`, somebody may still want it. From it, JSON lines: 'pid' after each fork,
-in the order asked for; 'pid' and 'code' once such a process has ended. The template ends when the socket closes or
-falls silent; the processes it has made go on and follow their own rules.
+A socket connects the server to the template and carries one byte per message: `FORK`, somebody wants a process, with
+three pipes attached: its standard input, its standard output, and one into which the template writes its exit code once
+it has ended; or `BEAT`, somebody may still want one. The template ends when the socket closes or falls silent; the
+processes it has made go on and follow their own rules.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import deque
 from typing import IO, Protocol
 
 from engine import paths
@@ -43,10 +42,6 @@ class TrainingProcess(Protocol):
     @property
     def stdout(self) -> IO[str] | None:
         """Gives events."""
-
-    @property
-    def pid(self) -> int | None:
-        """Its number, once it has one."""
 
     def wait(self) -> int:
         """Wait for its end; its exit code, or the negative number of the signal that ended it."""
@@ -130,7 +125,6 @@ class Template:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
-        self._unnamed: deque[Forked] = deque()
 
     def prepare(self) -> None:
         """See `Supply`."""
@@ -140,19 +134,17 @@ class Template:
     def take(self) -> TrainingProcess:
         """See `Supply`."""
         self.prepare()
-        read_commands, write_commands = os.pipe()
-        read_events, write_events = os.pipe()
-        forked = Forked(write_commands, read_events)
-        self._unnamed.append(forked)
+        (commands, ours_in), (ours_out, events), (ours_code, code) = os.pipe(), os.pipe(), os.pipe()
+        forked = Forked(ours_in, ours_out, ours_code)
         assert self._socket is not None  # noqa: S101 - prepared
         try:
-            socket.send_fds(self._socket, [FORK], [read_commands, write_events])
+            socket.send_fds(self._socket, [FORK], [commands, events, code])
         except OSError:  # the template has just ended
             self._process = None
             return self.take()
         finally:
-            os.close(read_commands)
-            os.close(write_events)
+            for theirs in (commands, events, code):
+                os.close(theirs)
         return forked
 
     def beat(self) -> None:
@@ -177,51 +169,26 @@ class Template:
                 cwd=paths.ROOT,
                 env=_environment(),
             )
-        self._socket, self._unnamed = ours, deque()
-        threading.Thread(target=_listen, args=(ours, self._unnamed, self._process), daemon=True).start()
+        self._socket = ours
 
 
 class Forked:
     """A process forked off the template."""
 
-    def __init__(self, write_commands: int, read_events: int) -> None:
-        self.stdin: IO[str] = os.fdopen(write_commands, "w", encoding="utf-8")
-        self.stdout: IO[str] = os.fdopen(read_events, encoding="utf-8")
-        self.pid: int | None = None
-        self._ended = threading.Event()
-        self._code = 0
+    def __init__(self, commands: int, events: int, code: int) -> None:
+        self.stdin: IO[str] = os.fdopen(commands, "w", encoding="utf-8")
+        self.stdout: IO[str] = os.fdopen(events, encoding="utf-8")
+        self._code = os.fdopen(code)
 
     def wait(self) -> int:
-        """See `TrainingProcess`."""
-        self._ended.wait()
-        return self._code
+        """See `TrainingProcess`. Where the template was killed nobody knows the code, and it counts as killed too."""
+        with self._code as said:
+            return int(said.read() or -signal.SIGKILL)
 
     def terminate(self) -> None:
         """End it: without its standard input it leaves by itself, and is not waited for while it has not begun."""
         with _WRITING, contextlib.suppress(OSError):
             self.stdin.close()
-
-    def end(self, code: int) -> None:
-        """Take note of its end."""
-        self._code = code
-        self._ended.set()
-
-
-def _listen(link: socket.socket, unnamed: "deque[Forked]", template: "subprocess.Popen[bytes]") -> None:
-    """Hear from one template which processes it has made and how they ended, until it is gone."""
-    living: dict[int, Forked] = {}
-    with link, link.makefile(encoding="utf-8") as lines, contextlib.suppress(OSError):
-        for line in lines:
-            said = json.loads(line)
-            if "code" in said:
-                living.pop(said["pid"]).end(said["code"])
-            else:
-                forked = unnamed.popleft()
-                forked.pid, living[said["pid"]] = said["pid"], forked
-    code = template.wait()
-    for forked in (*living.values(), *unnamed):  # nobody else can say how these end
-        forked.stdin.close()
-        forked.end(code or -signal.SIGKILL)
 
 
 def _environment() -> dict[str, str]:
@@ -233,16 +200,16 @@ def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as link:
         process.prepare()
         gc.freeze()  # a fork's collections then leave the pages that it shares alone
-        living: set[int] = set()
+        living: dict[int, int] = {}
         while _is_heard(link, living):
-            message, files, _, _ = socket.recv_fds(link, 1, 2)
+            message, files, _, _ = socket.recv_fds(link, 1, 3)
             if not message:
                 return
             if message == FORK:
-                living.add(_fork(link, *files))
+                _fork(link, living, *files)
 
 
-def _is_heard(link: socket.socket, living: set[int]) -> bool:
+def _is_heard(link: socket.socket, living: dict[int, int]) -> bool:
     """Wait for a message, telling meanwhile which processes have ended; False after too long a silence."""
     silent = 0.0
     while silent < PATIENCE_SECONDS or living:
@@ -252,26 +219,27 @@ def _is_heard(link: socket.socket, living: set[int]) -> bool:
         for pid in tuple(living):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                living.discard(pid)
-                _say(link, {"pid": pid, "code": os.waitstatus_to_exitcode(status)})
+                with contextlib.suppress(OSError), os.fdopen(living.pop(pid), "w") as code:
+                    code.write(str(os.waitstatus_to_exitcode(status)))
     return False
 
 
-def _fork(link: socket.socket, commands: int, events: int) -> int:
+def _fork(link: socket.socket, living: dict[int, int], commands: int, events: int, code: int) -> None:
+    """Make a process; `living` says for each number where its exit code goes."""
     pid = os.fork()
     if pid == 0:
-        _become(link, commands, events)
+        for each in (link.detach(), code, *living.values()):
+            os.close(each)
+        _become(commands, events)
     os.close(commands)
     os.close(events)
-    _say(link, {"pid": pid})
-    return pid
+    living[pid] = code
 
 
-def _become(link: socket.socket, commands: int, events: int) -> None:
+def _become(commands: int, events: int) -> None:
     """In the new process: take its standard input and output, be a training process, and never return."""
     code = 1
     try:
-        link.close()
         for given, standard in ((commands, 0), (events, 1)):
             os.dup2(given, standard)
             os.close(given)
@@ -282,10 +250,6 @@ def _become(link: socket.socket, commands: int, events: int) -> None:
     finally:
         sys.stderr.flush()
         os._exit(code)
-
-
-def _say(link: socket.socket, message: Message) -> None:
-    link.sendall((json.dumps(message) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ def test_floor_and_start_are_ln_w_and_ln_v_over_w() -> None:
     uniform = torch.full((50_257,), -math.log(50_257))
     at_floor = torch.where(torch.arange(50_257) < 985, -math.log(985), -60.0)
     assert target.cross_entropy(uniform).item() == pytest.approx(math.log(50_257), rel=1e-5)
-    assert target.exact_kl(uniform).item() == pytest.approx(target.start_kl, rel=1e-5)
-    assert target.start_kl == pytest.approx(3.932, abs=1e-3)
+    assert target.exact_kl(uniform).item() == pytest.approx(math.log(50_257 / 985), rel=1e-5)
+    assert target.exact_kl(uniform).item() == pytest.approx(3.932, abs=1e-3)
     assert target.cross_entropy(at_floor).item() == pytest.approx(6.8926, abs=1e-3)
     assert target.exact_kl(at_floor).item() == pytest.approx(0.0, abs=1e-5)
 

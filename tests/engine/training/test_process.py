@@ -1,7 +1,6 @@
 """Runs in processes of their own: commands, the queue, and every way such a process can end."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from engine.training.config import BiasConfig
 from engine.training.job import Job, JobView
 from engine.training.jobs import TrainingJobs
 from engine.training.process import name_of
+from engine.training.states import RunState
 from engine.training.supply import Spare, Template, TrainingProcess, send_line
 
 SMALL = BiasConfig(
@@ -58,6 +58,11 @@ def wait(jobs: TrainingJobs) -> Wait:
     return until
 
 
+def newest_process() -> psutil.Process:
+    """The one that was made last, by this one or by its children."""
+    return max(psutil.Process().children(recursive=True), key=psutil.Process.create_time)
+
+
 def curve(view: JobView) -> list[tuple[float, ...]]:
     return [(step.step, step.kl, step.wanted_mass, step.loss) for step in view.steps]
 
@@ -67,12 +72,12 @@ def test_a_run_ends_with_its_curves_samples_and_both_models(
 ) -> None:
     jobs.warm("here")
     job = jobs.start(SMALL, "here")
-    view = wait(job, lambda view: not view.active)
-    assert view.state == "ended", view.message
+    view = wait(job, lambda view: view.state.is_over)
+    assert view.state is RunState.FINISHED, view.message
     assert view.run is not None
     assert view.run.outcome == "finished"
     assert [step.step for step in view.steps] == list(range(7))
-    assert len(view.generations) == 4
+    assert len(view.run.generations) == 4
     assert view.after is not None
     assert view.before is not None
     assert view.after.name.startswith("scratch-likes-x-")
@@ -89,7 +94,7 @@ def test_a_run_ends_with_its_curves_samples_and_both_models(
 
 def test_pause_step_change_and_stop(jobs: TrainingJobs, wait: Wait) -> None:
     job = jobs.start(LONG, "here", single_step=True)
-    view = wait(job, lambda view: view.state == "paused")
+    view = wait(job, lambda view: view.state is RunState.PAUSED)
     assert len(view.steps) == 1
     job.step()
     wait(job, lambda view: len(view.steps) == 2)
@@ -99,9 +104,9 @@ def test_pause_step_change_and_stop(jobs: TrainingJobs, wait: Wait) -> None:
     job.resume()
     wait(job, lambda view: len(view.steps) > 6)
     job.pause()
-    paused = wait(job, lambda view: view.state == "paused")
+    paused = wait(job, lambda view: view.state is RunState.PAUSED)
     job.stop()
-    view = wait(job, lambda view: not view.active)
+    view = wait(job, lambda view: view.state.is_over)
     assert len(view.steps) == len(paused.steps) + 1  # no further step, just the last measurement
     assert view.run is not None
     assert view.run.outcome == "stopped"
@@ -112,14 +117,14 @@ def test_pause_step_change_and_stop(jobs: TrainingJobs, wait: Wait) -> None:
 
 def test_a_run_waits_for_its_turn_and_says_its_place(jobs: TrainingJobs, wait: Wait) -> None:
     first, second, third = (jobs.start(LONG, "here") for _ in range(3))
-    assert (jobs.view(second).state, jobs.view(second).place) == ("waiting", 1)
+    assert (jobs.view(second).state, jobs.view(second).place) == (RunState.WAITING, 1)
     assert jobs.view(third).place == 2
     third.stop()
-    assert jobs.view(third).state == "failed"
+    assert jobs.view(third).state is RunState.FAILED
     first.discard()
-    wait(second, lambda view: view.state != "waiting")
+    wait(second, lambda view: view.state is not RunState.WAITING)
     second.discard()
-    wait(second, lambda view: not view.active)
+    wait(second, lambda view: view.state.is_over)
 
 
 def test_stop_while_running_ends_within_one_step(jobs: TrainingJobs, wait: Wait) -> None:
@@ -127,7 +132,7 @@ def test_stop_while_running_ends_within_one_step(jobs: TrainingJobs, wait: Wait)
     wait(job, lambda view: len(view.steps) > 3)
     seen = len(jobs.view(job).steps)
     job.stop()
-    view = wait(job, lambda view: not view.active)
+    view = wait(job, lambda view: view.state.is_over)
     assert view.run is not None
     assert view.run.outcome == "stopped"
     assert len(view.steps) - seen <= 12  # steps here take 5 ms; those made while the command travels are not its fault
@@ -136,19 +141,18 @@ def test_stop_while_running_ends_within_one_step(jobs: TrainingJobs, wait: Wait)
 def test_a_process_killed_from_outside_is_reported_and_the_next_run_starts(jobs: TrainingJobs, wait: Wait) -> None:
     job = jobs.start(LONG, "here")
     wait(job, lambda view: len(view.steps) > 1)
-    assert job.process_id is not None
-    os.kill(job.process_id, signal.SIGKILL)
-    view = wait(job, lambda view: not view.active)
-    assert view.state == "failed"
+    newest_process().kill()
+    view = wait(job, lambda view: view.state.is_over)
+    assert view.state is RunState.FAILED
     assert "killed from outside" in view.message
     assert len(view.steps) > 1  # what it had done is still there
     again = jobs.start(SMALL, "here")
-    assert wait(again, lambda view: not view.active).state == "ended"
+    assert wait(again, lambda view: view.state.is_over).state is RunState.FINISHED
 
 
 def test_a_refused_run_says_why(jobs: TrainingJobs, wait: Wait) -> None:
-    view = wait(jobs.start(replace(SMALL, start="no-such-model"), "here"), lambda view: not view.active)
-    assert view.state == "failed"
+    view = wait(jobs.start(replace(SMALL, start="no-such-model"), "here"), lambda view: view.state.is_over)
+    assert view.state is RunState.FAILED
     assert "no-such-model" in view.message
 
 
@@ -157,13 +161,13 @@ def test_a_reload_finds_the_run_by_its_name(jobs: TrainingJobs, wait: Wait) -> N
     assert jobs.find(job.id, "after the reload") is job
     assert jobs.find("unknown", "here") is None
     job.discard()
-    wait(job, lambda view: not view.active)
+    wait(job, lambda view: view.state.is_over)
 
 
 def test_only_the_newest_models_are_kept(jobs: TrainingJobs, wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs_module, "KEPT_MODELS", 1)
     runs = [jobs.start(SMALL, "here") for _ in range(2)]
-    views = [wait(run, lambda view: not view.active) for run in runs]
+    views = [wait(run, lambda view: view.state.is_over) for run in runs]
     assert views[1].after is not None
     assert views[1].after.is_dir()
     old = jobs.view(runs[0])
@@ -188,12 +192,12 @@ def test_a_run_whose_page_is_gone_ends_by_itself(tmp_path: Path, monkeypatch: py
         while len(running.view(job).steps) < 3 and time.monotonic() < end:
             time.sleep(0.05)
         time.sleep(3.0)
-        assert running.view(job).active  # longer than its patience, but somebody is there
+        assert not running.view(job).state.is_over  # longer than its patience, but somebody is there
         present.clear()
-        while (running.view(job).active or running.view(behind).active) and time.monotonic() < end:
+        while not all(running.view(each).state.is_over for each in (job, behind)) and time.monotonic() < end:
             time.sleep(0.05)
         assert "Nobody was looking" in running.view(job).message
-        assert running.view(behind).state == "failed"
+        assert running.view(behind).state is RunState.FAILED
     finally:
         running.close()
 
@@ -213,9 +217,9 @@ def test_no_process_is_made_ready_while_a_run_is_starting(
     job = running.start(LONG, "tab")  # which takes one; its imports take seconds
     running.warm("tab")
     assert made == ["prepared"]
-    assert running.view(job).state == "starting"
+    assert running.view(job).state is RunState.STARTING
     job.discard()
-    wait(job, lambda view: not view.active)
+    wait(job, lambda view: view.state.is_over)
     running.warm("tab")
     assert made == ["prepared"] * 2
     running.close()
@@ -271,8 +275,7 @@ def test_a_template_that_is_killed_is_replaced_and_its_processes_are_told_dead()
     second = processes.take()
     assert second.stdout is not None
     assert "ready" in second.stdout.readline()
-    assert second.pid is not None
-    os.kill(second.pid, signal.SIGKILL)
+    newest_process().kill()
     assert second.wait() == -signal.SIGKILL
     processes.close()
 

@@ -1,0 +1,130 @@
+"""Settings declared once, and dataclasses read from JSON.
+
+A setting is a field of a dataclass annotated with its `Meaning`. `settings_of` gives that, and what else the annotation
+says, to whoever checks a value, offers an option on the command line, or draws a widget.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from engine.errors import ParameterError
+
+T = TypeVar("T")
+_FORMS: dict[type, tuple[type, str]] = {
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "text"),
+    bool: (bool, "true or false"),
+}
+"""What a value of each kind is an instance of, numpy's numbers included, and what that is called."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a setting means, for people, and the ends of a number's range, which belong to it."""
+
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one setting may be.
+
+    Parameters
+    ----------
+    name, default : of the field
+    kind : int, float, str or bool
+    optional : whether it may be None
+    choices : what a setting with few values may be, else empty
+    meaning : its help and range
+    """
+
+    name: str
+    default: Any
+    kind: type
+    optional: bool
+    choices: tuple[str, ...]
+    meaning: Meaning
+
+    def check(self, value: Any) -> None:
+        """Raise a `ParameterError` unless the setting may be `value`; NaN is outside every range."""
+        if value is None and self.optional:
+            return
+        if self.choices and value not in self.choices:
+            raise ParameterError(f"{self.name} is {value!r}; choose {', '.join(self.choices)}.")
+        form, called = _FORMS[self.kind]
+        is_of_kind = isinstance(value, form)
+        if not is_of_kind:
+            raise ParameterError(f"{self.name} is {value!r}; it must be {called}.")
+        low, high = self.meaning.low, self.meaning.high
+        if self.kind in (int, float) and not low <= value <= high:
+            raise ParameterError(f"{self.name} is {value}; it must lie between {low:,g} and {high:,g}.")
+
+
+def settings_of(cls: type[Any]) -> dict[str, Setting]:
+    """The settings of a dataclass by name, in the order of their declaration."""
+    hints = get_type_hints(cls, include_extras=True)
+    declared = (
+        (each, *get_args(hints[each.name])) for each in dataclasses.fields(cls) if _is_setting(hints[each.name])
+    )
+    return {each.name: Setting(each.name, each.default, *_form(hint), meaning) for each, hint, meaning in declared}
+
+
+def _is_setting(hint: Any) -> bool:
+    return get_origin(hint) is Annotated
+
+
+def _form(hint: Any) -> tuple[type, bool, tuple[str, ...]]:
+    """Kind, whether None is allowed, and choices."""
+    if get_origin(hint) is Literal:
+        return str, False, get_args(hint)
+    (kind,) = [each for each in get_args(hint) or (hint,) if each is not NoneType]
+    return kind, NoneType in get_args(hint), ()
+
+
+def documented(cls: type[T]) -> type[T]:
+    """Write what the settings mean into the docstring."""
+    lines = [f"    {each.name} : {each.meaning.help}" for each in settings_of(cls).values()]
+    cls.__doc__ = f"{cls.__doc__}\n    Parameters\n    ----------\n" + "\n".join(lines) + "\n"
+    return cls
+
+
+def check(settings: Any) -> None:
+    """Raise a `ParameterError` at the first setting that is not what it may be."""
+    for each in settings_of(type(settings)).values():
+        each.check(getattr(settings, each.name))
+
+
+def read(cls: type[T], data: Mapping[str, Any]) -> T:
+    """A dataclass from what JSON made of it; what is left out keeps its default.
+
+    JSON has no NaN and no infinity: None where there must be a number becomes NaN.
+
+    Raises
+    ------
+    ParameterError
+        `data` has a key that is no field.
+    """
+    hints = get_type_hints(cls)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise ParameterError(f"There is no setting {unknown[0]!r}. There are {', '.join(sorted(hints))}.")
+    return cls(**{name: _value(hints[name], value) for name, value in data.items()})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    inside = get_args(hint)
+    if get_origin(hint) is UnionType:
+        return None if value is None else _value(inside[0], value)
+    if get_origin(hint) is tuple:
+        return tuple(_value(inside[0], each) for each in value)
+    if hint is float and value is None:
+        return math.nan
+    return read(hint, value) if isinstance(hint, type) and dataclasses.is_dataclass(hint) else value
