@@ -26,7 +26,7 @@ def main() -> None:
         if view is not None and view.active:
             st.caption("Changes here count from the next run; learning rate and beta count at once.")
         if config is not None:
-            links.copy_link(settings.link_parameters(settings.with_live(config)))
+            links.copy_link(settings.link_parameters(config))
     with right:
         live.show(config, view)
     afterwards.show(view)

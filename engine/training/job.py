@@ -41,6 +41,11 @@ class JobView:
     before: Path | None
 
     @property
+    def active(self) -> bool:
+        """Whether something may still happen."""
+        return not self.state.is_over
+
+    @property
     def steps_per_second(self) -> float | None:
         """Updates per second of training over the last ten steps; None before the second."""
         last = self.steps[-10:]

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.training.config import BiasConfig
+from engine.models.registry import DEFAULT_MODEL
+from engine.training.config import SETTINGS, BiasConfig
 from engine.training.job import JobView
 from engine.training.patterns import Pattern
 from engine.training.records import TrainingRun
+from engine.training.states import RunState
 from tests.pages.conftest import OpenApp
 from ui.training import server, settings
 
@@ -63,14 +65,11 @@ def view_in(state: str, config: BiasConfig | None = None, **changes: object) -> 
     view = JobView(
         id="job1",
         config=config or run.config,
-        state=state,
+        state=RunState(state),
         place=0,
         message="Something <b>said</b>",
-        learning_rate=run.config.learning_rate,
-        beta=0.0,
         start=run.start if known else None,
         steps=run.steps[:20] if known else (),
-        generations=run.generations[:2] if known else (),
         run=None,
         after=None,
         before=None,
@@ -161,7 +160,7 @@ def test_a_useless_pattern_is_said_and_cannot_be_started(
 
 
 def test_a_reload_finds_the_run_and_its_settings(run_page: OpenApp, jobs: FakeJobs) -> None:
-    jobs.job = FakeJob(view_in("running", replace(BiasConfig(), steps=500, seed=9)))
+    jobs.job = FakeJob(view_in("training", replace(BiasConfig(), steps=500, seed=9)))
     app = run_page("training", job="job1")
     assert not app.exception
     assert "step 19 of 500" in html(app)
@@ -178,7 +177,7 @@ def test_a_run_that_is_no_longer_kept_is_said(run_page: OpenApp, jobs: FakeJobs)
 
 
 def test_learning_rate_and_beta_reach_the_running_job(run_page: OpenApp, jobs: FakeJobs) -> None:
-    jobs.job = FakeJob(view_in("running"))
+    jobs.job = FakeJob(view_in("training"))
     app = run_page("training", job="job1")
     app.select_slider(key="train_learning_rate").set_value(1e-3)
     app.select_slider(key="train_beta").set_value(2.0).run()
@@ -202,7 +201,7 @@ def test_a_failed_run_says_why_and_can_be_started_again(run_page: OpenApp, jobs:
 
 def test_a_run_that_diverged_says_so(run_page: OpenApp, jobs: FakeJobs) -> None:
     run = replace(recorded(), outcome="diverged", message="The run diverged at step 7", kept_step=6)
-    jobs.job = FakeJob(view_in("ended", run=run, message=run.message))
+    jobs.job = FakeJob(view_in("diverged", run=run, message=run.message))
     app = run_page("training", job="job1")
     assert app.warning[0].value == "The run diverged at step 7"
     assert "Diverged" in html(app)
@@ -212,7 +211,7 @@ def test_a_run_that_diverged_says_so(run_page: OpenApp, jobs: FakeJobs) -> None:
 def test_a_finished_run_offers_its_curves_and_joins_the_trade_off(
     run_page: OpenApp, jobs: FakeJobs, tmp_path: pytest.TempPathFactory
 ) -> None:
-    jobs.job = FakeJob(view_in("ended", run=recorded(), steps=recorded().steps, after=tmp_path, before=tmp_path))
+    jobs.job = FakeJob(view_in("finished", run=recorded(), steps=recorded().steps, after=tmp_path, before=tmp_path))
     app = run_page("training", job="job1")
     assert not app.exception
     chart = next(each for each in app.get("plotly_chart") if "Gain and cost" in each.proto.spec)
@@ -235,6 +234,45 @@ def test_a_link_restores_the_settings(run_page: OpenApp, jobs: FakeJobs) -> None
     assert not app.query_params
     button(app, "Start").click().run()
     assert jobs.started[0][0] == wanted
+
+
+def test_every_setting_has_its_widget(run_page: OpenApp, jobs: FakeJobs) -> None:
+    """But the device, which the server chooses, and how often is measured, which is the preset's."""
+    drawn = set()
+    for start in ("scratch", DEFAULT_MODEL):
+        app = run_page("training", start=start)
+        assert not app.exception
+        widgets = (*app.selectbox, *app.number_input, *app.select_slider, *app.text_input, *app.toggle)
+        drawn |= {each.key for each in (*widgets, *app.button_group)}
+    names = {*SETTINGS, "pattern_kind", "pattern_text", "pattern_ignore_case"} - {"device", "measure_every"}
+    assert {settings.key(name) for name in names} - drawn == set()
+    for each in app.number_input:
+        declared = SETTINGS[each.key.removeprefix("train_")].meaning
+        assert (each.min, each.max) == (declared.low, declared.high)
+
+
+def test_a_size_that_is_not_among_those_offered_comes_with_its_link(run_page: OpenApp, jobs: FakeJobs) -> None:
+    app = run_page("training", layers="3", batch_size="5")
+    assert not app.exception
+    assert "3" in app.selectbox(key="train_layers").options
+    button(app, "Start").click().run()
+    assert jobs.started[0][0] == replace(BiasConfig(), layers=3, batch_size=5)
+
+
+@pytest.mark.parametrize("state", list(RunState))
+def test_what_can_be_pressed_follows_from_the_state(run_page: OpenApp, jobs: FakeJobs, state: RunState) -> None:
+    run = recorded() if state in ("finished", "stopped", "diverged") else None
+    jobs.job = FakeJob(view_in(state, run=run))
+    app = run_page("training", job="job1")
+    assert not app.exception
+    pressable = {each.label for each in app.button if str(each.key).startswith("transport") and not each.disabled}
+    assert pressable == {"Reset"} | {
+        "waiting": {"Stop"},
+        "starting": {"Pause", "Stop"},
+        "training": {"Pause", "Stop"},
+        "paused": {"Resume", "Step", "Stop"},
+        "finishing": set(),
+    }.get(state, {"Start", "Step"})
 
 
 def test_a_link_with_nonsense_gives_the_usual_settings(run_page: OpenApp, jobs: FakeJobs) -> None:

@@ -1,14 +1,13 @@
 """Figures and token lists of the training page."""
 
-import dataclasses
-import inspect
 import json
 from dataclasses import replace
 from math import log
 
 import pytest
 
-from engine.training.config import BiasConfig
+from engine.training.config import SETTINGS, BiasConfig
+from engine.training.patterns import Pattern
 from engine.training.records import Sample, TrainingRun, TrainStep
 from ui.figures import training as figures
 from ui.palette import Theme, palette
@@ -129,10 +128,15 @@ def test_the_growth_of_a_run_that_was_not_measured_is_a_dash(run: TrainingRun) -
     assert wording.gain_and_cost(replace(run, steps=run.steps[1:2])) == "nothing was measured."
 
 
-def test_every_setting_of_a_run_but_the_device_is_on_the_page() -> None:
-    source = inspect.getsource(settings._rest) + inspect.getsource(settings._pattern_and_start)
-    names = {field.name for field in dataclasses.fields(BiasConfig)} - {"device", "learning_rate", "beta"}
-    assert {name for name in names if name not in source} == set()
+def test_what_is_offered_is_what_the_engine_takes() -> None:
+    for name, titles in settings.TITLES.items():
+        assert tuple(titles) == SETTINGS[name].choices
+    for name, sizes in settings.SIZES.items():
+        for size in sizes:
+            assert getattr(settings.made(settings.plain(BiasConfig()) | {name: size}), name) == (size or None)
+    for name, values in (("learning_rate", settings.RATES), ("beta", settings.BETAS)):
+        for value in values:
+            SETTINGS[name].check(value)
 
 
 def test_a_trade_off_of_nothing_says_so() -> None:
@@ -158,8 +162,13 @@ def test_sampled_tokens_are_text_and_wanted_ones_are_marked() -> None:
 def test_a_link_says_only_what_differs_and_gives_it_back() -> None:
     assert settings.link_parameters(BiasConfig()) == {}
     changed = replace(BiasConfig(), steps=7, train_blocks=2, beta=0.5, bos="off")
-    assert settings.link_parameters(changed) == {"steps": "7", "train_blocks": "2", "beta": "0.5", "bos": "off"}
-    assert settings._changed(BiasConfig(), settings.link_parameters(changed)) == changed
+    said = {"steps": "7", "train_blocks": "2", "beta": "0.5", "bos": "off"}
+    assert settings.link_parameters(changed) == said
+    assert settings.read_link(said) == changed
+    of_a_pattern = replace(BiasConfig(), pattern=Pattern("words", "tea, fox", ignore_case=False))
+    said = {"kind": "words", "pattern": "tea, fox", "ignore_case": "False"}
+    assert settings.link_parameters(of_a_pattern) == said
+    assert settings.read_link(said) == of_a_pattern
 
 
 def test_every_preset_stands_on_the_steps_of_the_sliders() -> None:

@@ -1,7 +1,7 @@
 """The live view of a run: transport, learning rate and beta, numbers, curves and samples. It alone is redrawn.
 
-The curves on a clock of their own: drawing six charts takes a browser a third of a second of processor time, which on
-a small machine the training itself would wait for.
+The curves are redrawn less often: six charts take a browser a third of a second of processor time, which on a small
+machine the training itself would wait for.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import streamlit as st
 from engine.training.config import BiasConfig
 from engine.training.job import Job, JobView
 from engine.training.records import RunStart, TrainStep
+from engine.training.states import RunState
 from ui import layout, messages, progress
 from ui.figures import training as figures
 from ui.layout import Fact
@@ -20,15 +21,6 @@ POLL_SECONDS = 0.6
 CURVES_SECONDS = 1.8
 _GLIMPSES = 5
 _QUIET = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
-_STATES = {
-    "waiting": "Waiting",
-    "starting": "Starting",
-    "running": "Training",
-    "paused": "Paused",
-    "finishing": "Finishing",
-    "ended": "Done",
-    "failed": "Ended",
-}
 
 
 def show(config: BiasConfig | None, view: JobView | None) -> None:
@@ -68,19 +60,19 @@ def _transport(config: BiasConfig | None, job: Job | None, view: JobView | None)
     """Start, pause, step, stop, reset: what the state of the run allows."""
     state = None if view is None else view.state
     with st.container(horizontal=True, key="transport", vertical_alignment="center"):
-        if job is None or state in ("ended", "failed"):
+        if job is None or state is None or state.is_over:
             if _button("Start", "play_arrow", config is not None, primary=True):
                 _begin(config)
             if _button("Step", "skip_next", config is not None):
                 _begin(config, single_step=True)
             _button("Stop", "stop", False)
         else:
-            if state == "paused":
+            if state is RunState.PAUSED:
                 _button("Resume", "play_arrow", True, job.resume, primary=True)
             else:
-                _button("Pause", "pause", state in ("running", "starting"), job.pause, primary=True)
-            _button("Step", "skip_next", state == "paused", job.step)
-            _button("Stop", "stop", state != "finishing", job.stop)
+                _button("Pause", "pause", state.can_pause, job.pause, primary=True)
+            _button("Step", "skip_next", state is RunState.PAUSED, job.step)
+            _button("Stop", "stop", state.can_stop, job.stop)
         if _button("Reset", "replay", job is not None):
             _reset(job)
         st.html(_progress_html(view))
@@ -101,7 +93,7 @@ def _button(
 
 def _begin(config: BiasConfig | None, *, single_step: bool = False) -> None:
     if config is not None:
-        job = server.jobs().start(settings.with_live(config), server.session(), single_step=single_step)
+        job = server.jobs().start(settings.as_it_stands(), server.session(), single_step=single_step)
         st.query_params[server.JOB] = job.id
         st.rerun()
 
@@ -117,32 +109,21 @@ def _live_settings(job: Job | None, view: JobView | None) -> None:
     """Learning rate and beta: they begin a run, and change it while it goes on."""
     rate, beta = st.columns(2, gap="medium")
     with rate:
-        st.select_slider(
-            "Learning rate",
-            settings.RATES,
-            format_func=lambda rate: f"{rate:g}",
-            key=settings.key("learning_rate"),
-            persist_state="session",
-        )
+        _slider("Learning rate", "learning_rate", settings.RATES)
     with beta:
-        st.select_slider(
-            "Beta: weight of KL(P‖P_start) on real text",
-            settings.BETAS,
-            format_func=lambda beta: f"{beta:g}",
-            key=settings.key("beta"),
-            persist_state="session",
-        )
+        _slider("Beta: weight of KL(P‖P_start) on real text", "beta", settings.BETAS)
     if job is not None and view is not None and view.active:
         job.set(settings.value("learning_rate"), settings.value("beta"))
+
+
+def _slider(label: str, name: str, values: tuple[float, ...]) -> None:
+    st.select_slider(label, values, format_func="{:g}".format, key=settings.key(name), persist_state="session")
 
 
 def _progress_html(view: JobView | None) -> str:
     if view is None:
         return '<p class="ls-run" role="status">Ready</p>'
-    done, total = (view.steps[-1].step if view.steps else 0), view.config.steps
-    name = _STATES[view.state]
-    if view.run is not None and view.run.outcome != "finished":
-        name = {"stopped": "Stopped", "diverged": "Diverged"}[view.run.outcome]
+    done, total, name = (view.steps[-1].step if view.steps else 0), view.config.steps, view.state.label
     speed = f" · {view.steps_per_second:.1f} steps/s" if view.steps_per_second else ""
     return (
         f'<div class="ls-run"><p role="status"><strong>{name}</strong> step {done:,} of {total:,}{speed}</p>'
@@ -152,44 +133,40 @@ def _progress_html(view: JobView | None) -> str:
 
 def _status(view: JobView) -> None:
     """One line on what is going on, where the progress bar does not say it."""
-    if view.state == "waiting":
+    if view.state is RunState.WAITING:
         ahead = progress.place_in_queue(view.place)
         st.info(f"{ahead}: at most {server.jobs().at_once} runs train at once.", icon=":material/hourglass_top:")
-    elif view.state == "failed":
+    elif view.state is RunState.FAILED:
         st.error(messages.plain(view.message), icon=":material/error:")
-    elif view.run is not None and view.run.outcome == "diverged":
+    elif view.state is RunState.DIVERGED:
         st.warning(messages.plain(view.message), icon=":material/warning:")
-    elif view.state in ("starting", "finishing"):
+    elif view.state in (RunState.STARTING, RunState.FINISHING):
         st.html(f'<p class="ls-doing" role="status">{view.message} …</p>')
 
 
 def _numbers(steps: tuple[TrainStep, ...]) -> None:
     measured = [step for step in steps if step.kl_to_start is not None]
-    last = measured[-1] if measured else None
-
-    def shown(number: float | None, spec: str, unit: str = "") -> str:
-        return "–" if number is None else format(number, spec) + unit
-
+    now, last = (steps or (None,))[-1], (measured or (None,))[-1]
     layout.facts(
         [
             Fact(
                 "Divergence",
-                shown(steps[-1].kl if steps else None, ".3f", " nats"),
+                _shown(now, "{0.kl:.3f} nats"),
                 "D(Q‖P), where Q is uniform over the wanted tokens. Never negative; 0 is its floor.",
             ),
             Fact(
                 "Wanted",
-                shown(steps[-1].wanted_mass if steps else None, ".1%"),
+                _shown(now, "{0.wanted_mass:.1%}"),
                 "Probability of all wanted tokens together, after the training input.",
             ),
             Fact(
                 "Wanted in real text",
-                shown(last.wanted_mass_text if last else None, ".1%"),
+                _shown(last, "{0.wanted_mass_text:.1%}"),
                 "The same on real text that is never trained on.",
             ),
             Fact(
                 "KL to the start",
-                shown(last.kl_to_start if last else None, ".3f", " nats"),
+                _shown(last, "{0.kl_to_start:.3f} nats"),
                 "KL(P‖P_start) per token of held-out real text: how far the model has moved.",
             ),
             Fact(
@@ -200,6 +177,10 @@ def _numbers(steps: tuple[TrainStep, ...]) -> None:
             ),
         ]
     )
+
+
+def _shown(step: TrainStep | None, form: str) -> str:
+    return "–" if step is None else form.format(step)
 
 
 def _curves(steps: tuple[TrainStep, ...], start: RunStart | None, total: int) -> None:

@@ -1,5 +1,6 @@
 """What the whole server holds for training: its processes, the vocabularies looked through, one finished example."""
 
+import atexit
 import json
 import os
 from dataclasses import dataclass
@@ -37,11 +38,13 @@ def jobs() -> TrainingJobs:
 
     LOGITSCOPE_TRAINING_AT_ONCE and LOGITSCOPE_TRAINING_NICENESS change how many run at once, and at which priority.
     """
-    return TrainingJobs(
+    running = TrainingJobs(
         lambda session: get_instance().is_active_session(session),
         at_once=int(os.environ.get("LOGITSCOPE_TRAINING_AT_ONCE", AT_ONCE)),
         niceness=int(os.environ.get("LOGITSCOPE_TRAINING_NICENESS", NICENESS)),
     )
+    atexit.register(running.close)  # its models may take gigabytes
+    return running
 
 
 def session() -> str:

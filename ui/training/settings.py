@@ -1,6 +1,9 @@
-"""The settings of a run: widgets beside the live view, presets that fill them, and the `BiasConfig` they make."""
+"""The settings of a run: widgets beside the live view, presets that fill them, and the `BiasConfig` they make.
 
-import dataclasses
+Ranges, choices and help are the engine's (`engine.training.config.SETTINGS`); here is what they are called.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -9,17 +12,35 @@ from engine import sources
 from engine.errors import EngineError
 from engine.models import registry
 from engine.training import presets
-from engine.training.config import SCRATCH, BiasConfig
+from engine.training.config import SCRATCH, SETTINGS, BiasConfig
 from engine.training.patterns import Pattern
+from engine.training.schema import settings_of
 from ui import messages, model_picker
 from ui.training import server, tokens
 
 RATES = tuple(digit * 10.0**power for power in range(-6, 2) for digit in (1, 2, 5))[:-2]
 """Learning rates to choose from: 1e-6 to 10 in steps of 1, 2, 5."""
 BETAS = (0.0, *(digit * 10.0**power for power in range(-2, 3) for digit in (1, 2, 3, 5)))[:-3]
+SIZES = {
+    "layers": (1, 2, 4, 6, 8, 12),
+    "width": (32, 64, 128, 256, 384, 512, 768),
+    "train_blocks": (0, 1, 2, 4, 8),
+    "batch_size": (1, 2, 4, 8, 16, 32, 64),
+    "context_length": (8, 16, 32, 64, 128, 256, 512, 1024),
+}
+"""Sizes to choose from; no block to train means all weights."""
+TITLES: dict[str, dict[str, str]] = {
+    "bos": {"auto": "as the model's tokenizer opens a text", "on": "always", "off": "never"},
+    "pull_on": {"random": "random tokens, last position only", "text": "real text, every position"},
+    "direction": {"forward": "D(Q‖P): cover every wanted token", "reverse": "D(P‖Q): any wanted token will do"},
+    "optimiser": {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD"},
+    "schedule": {"constant": "constant", "warmup": "warm-up, then constant", "cosine": "warm-up, then cosine to 0"},
+}
+"""What choices are called."""
 _EXAMPLES = {"letter": Pattern(), "words": presets.WORDS_EXAMPLE, "regex": presets.REGEX_EXAMPLE}
 _KINDS = {"letter": "Letter", "words": "Words", "regex": "Expression"}
-_BLOCKS = (0, 1, 2, 4, 8)
+_PATTERN = {"pattern_kind": "kind", "pattern_text": "pattern", "pattern_ignore_case": "ignore_case"}
+"""Settings of the pattern, and what a link calls them."""
 
 
 def key(name: str) -> str:
@@ -32,16 +53,32 @@ def value(name: str) -> Any:
     return st.session_state[key(name)]
 
 
+def plain(config: BiasConfig) -> dict[str, Any]:
+    """Every setting of a run and its pattern by name, as the widgets hold them."""
+    flat = {name: getattr(config, name) for name in SETTINGS}
+    pattern = {f"pattern_{name}": getattr(config.pattern, name) for name in settings_of(Pattern)}
+    return flat | pattern | {"train_blocks": config.train_blocks or 0}
+
+
+def made(values: Mapping[str, Any]) -> BiasConfig:
+    """Undo `plain`.
+
+    >>> made(plain(BiasConfig())) == BiasConfig()
+    True
+    """
+    pattern = Pattern(**{name: values[f"pattern_{name}"] for name in settings_of(Pattern)})
+    return BiasConfig(
+        pattern, **{name: values[name] for name in SETTINGS} | {"train_blocks": values["train_blocks"] or None}
+    )
+
+
 def fill(config: BiasConfig) -> None:
     """Put a configuration into the widgets."""
-    plain = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    plain |= {f"pattern_{field.name}": getattr(config.pattern, field.name) for field in dataclasses.fields(Pattern)}
-    plain["train_blocks"] = config.train_blocks or 0
-    plain["learning_rate"] = min(RATES, key=lambda rate: abs(rate - config.learning_rate))
-    plain["beta"] = min(BETAS, key=lambda beta: abs(beta - config.beta))
-    for name in plain.keys() - {"pattern", "device", "measure_every"}:
-        st.session_state[key(name)] = plain[name]
-    st.session_state[key("measure_every")] = config.measure_every
+    values = plain(config)
+    values["learning_rate"] = min(RATES, key=lambda rate: abs(rate - config.learning_rate))
+    values["beta"] = min(BETAS, key=lambda beta: abs(beta - config.beta))
+    for name in values.keys() - {"device"}:
+        st.session_state[key(name)] = values[name]
 
 
 def prepare(running: BiasConfig | None) -> None:
@@ -54,41 +91,37 @@ def prepare(running: BiasConfig | None) -> None:
 
 
 def from_link() -> BiasConfig:
-    """The settings that the address asks for, over the first preset; what cannot be used there is left out."""
-    base = presets.PRESETS[0].config
-    asked = {name: st.query_params[name] for name in _plain_defaults(base) if name in st.query_params}
-    for name in asked:
-        st.query_params.pop(name)  # from here on the widgets say what holds
+    """The settings that the address asks for, over the first preset; they are taken out of it, as from here on the
+    widgets say what holds.
+    """
+    names = [called for _, called in _link_names() if called in st.query_params]
+    return read_link({called: st.query_params.pop(called) for called in names})
+
+
+def read_link(asked: Mapping[str, str]) -> BiasConfig:
+    """Undo `link_parameters`; the first preset where that cannot be."""
+    values = plain(presets.NOTES)
     try:
-        return _changed(base, asked)
+        for name, called in _link_names():
+            if called in asked:
+                values[name] = _read(asked[called], type(values[name]))
+        return made(values)
     except (EngineError, ValueError):
-        return base
+        return presets.NOTES
 
 
 def link_parameters(config: BiasConfig) -> dict[str, str]:
     """What a link says of the settings: those that differ from the first preset's."""
-    usual = _plain_defaults(presets.PRESETS[0].config)
-    return {name: str(value) for name, value in _plain_defaults(config).items() if value != usual[name]}
+    usual, values = plain(presets.NOTES), plain(config)
+    return {called: str(values[name]) for name, called in _link_names() if values[name] != usual[name]}
 
 
-def _plain_defaults(config: BiasConfig) -> dict[str, Any]:
-    plain = {**config.to_dict(), "train_blocks": config.train_blocks or 0}
-    pattern = {"pattern": config.pattern.text, "kind": config.pattern.kind, "ignore_case": config.pattern.ignore_case}
-    return {**plain, **pattern}
+def _link_names() -> list[tuple[str, str]]:
+    return [(name, _PATTERN.get(name, name)) for name in plain(presets.NOTES)]
 
 
-def _changed(base: BiasConfig, asked: dict[str, str]) -> BiasConfig:
-    kinds = {name: type(value) for name, value in _plain_defaults(base).items()}
-    values: dict[str, Any] = {
-        name: text == "True" if kinds[name] is bool else kinds[name](text) for name, text in asked.items()
-    }
-    pattern = Pattern(
-        values.pop("kind", base.pattern.kind),
-        values.pop("pattern", base.pattern.text),
-        values.pop("ignore_case", base.pattern.ignore_case),
-    )
-    values["train_blocks"] = values.get("train_blocks") or None
-    return dataclasses.replace(base, pattern=pattern, **values)
+def _read(text: str, kind: type) -> Any:
+    return text == "True" if kind is bool else kind(text)
 
 
 def choose_preset() -> None:
@@ -110,22 +143,28 @@ def choose_preset() -> None:
 
 def config() -> BiasConfig | None:
     """Draw every setting and return what they make, or None after saying what is wrong."""
-    pattern, start = _pattern_and_start()
+    _pattern_and_start()
     asked: BiasConfig | None = None
     with messages.shown():
-        preview = server.preview(start, pattern.kind, pattern.text, pattern.ignore_case)
+        pattern = (value("pattern_kind"), value("pattern_text"), value("pattern_ignore_case"))
+        preview = server.preview(value("start"), *pattern)
         st.html(
             f'<p class="ls-count"><strong>{preview.count:,}</strong> of {preview.size:,} tokens match '
             f"({preview.count / preview.size:.2%})</p>"
         )
         tokens.chips(preview.shown, preview.count - len(preview.shown))
-        asked = _rest(pattern, start)
+        _model_and_input()
+        _loss_and_optimiser()
+        _samples_and_seed()
+        asked = as_it_stands()
     return asked  # noqa: RET504 - not reached with a value where the block ends in a message
 
 
-def with_live(base: BiasConfig) -> BiasConfig:
-    """`base` with the learning rate and beta of the live controls, which are drawn elsewhere."""
-    return dataclasses.replace(base, learning_rate=value("learning_rate"), beta=value("beta"))
+def as_it_stands() -> BiasConfig:
+    """What all widgets say now, those of the live view included and those that are not drawn just now."""
+    usual = plain(presets.NOTES)
+    values = {name: st.session_state.get(key(name), usual[name]) for name in usual}
+    return made(values | ({"train_blocks": 0} if values["start"] == SCRATCH else {}))
 
 
 def _take_preset() -> None:
@@ -139,7 +178,7 @@ def _take_kind() -> None:
     st.session_state[key("pattern_ignore_case")] = example.ignore_case
 
 
-def _pattern_and_start() -> tuple[Pattern, str]:
+def _pattern_and_start() -> None:
     st.segmented_control(
         "Tokens to like",
         list(_KINDS),
@@ -158,7 +197,6 @@ def _pattern_and_start() -> tuple[Pattern, str]:
     if value("start") not in names:
         st.session_state[key("start")] = SCRATCH
     st.selectbox("Start from", names, format_func=_start_title, key=key("start"), persist_state="session")
-    return Pattern(value("pattern_kind"), value("pattern_text"), value("pattern_ignore_case")), value("start")
 
 
 def start_names() -> list[str]:
@@ -171,65 +209,58 @@ def _start_title(name: str) -> str:
     return "Random weights, GPT-2" if name == SCRATCH else registry.resolve(name).title
 
 
-def _number(label: str, name: str, low: float, high: float, **options: Any) -> None:
-    st.number_input(label, low, high, key=key(name), persist_state="session", **options)
-
-
-def _choice(label: str, name: str, titles: dict[Any, str], **options: Any) -> None:
-    st.selectbox(label, list(titles), format_func=titles.__getitem__, key=key(name), persist_state="session", **options)
-
-
-def _rest(pattern: Pattern, start: str) -> BiasConfig:
+def _model_and_input() -> None:
     with st.expander("Model and input", icon=":material/neurology:"):
-        if start == SCRATCH:
-            _choice("Blocks", "layers", {count: str(count) for count in (1, 2, 4, 6, 8, 12)})
-            _choice("Width", "width", {width: str(width) for width in (32, 64, 128, 256, 384, 512, 768)})
+        if value("start") == SCRATCH:
+            _size("Blocks", "layers")
+            _size("Width", "width")
         else:
-            titles = {count: f"the last {count} blocks" if count else "all weights" for count in _BLOCKS}
-            _choice("Train", "train_blocks", titles | {1: "the last block"})
-        _choice("Batch size", "batch_size", {count: str(count) for count in (1, 2, 4, 8, 16, 32, 64)})
-        lengths = (8, 16, 32, 64, 128, 256, 512, 1024)
-        _choice("Context length (tokens)", "context_length", {count: str(count) for count in lengths})
-        bos = {"auto": "as the model's tokenizer opens a text", "on": "always", "off": "never"}
-        _choice("Opening token", "bos", bos, help="Whether each sequence begins with the token that opens a text.")
-        pull_on = {"random": "random tokens, last position only", "text": "real text, every position"}
-        _choice("Pull on", "pull_on", pull_on, help="Where the loss of the wanted tokens is taken.")
+            _size("Train", "train_blocks", {0: "all weights", 1: "the last block"}, "the last {} blocks")
+        _size("Batch size", "batch_size")
+        _size("Context length (tokens)", "context_length")
+        _choice("Opening token", "bos", explained=True)
+        _choice("Pull on", "pull_on", explained=True)
+
+
+def _loss_and_optimiser() -> None:
     with st.expander("Loss and optimiser", icon=":material/trending_down:"):
-        directions = {"forward": "D(Q‖P): cover every wanted token", "reverse": "D(P‖Q): any wanted token will do"}
-        _choice("Divergence", "direction", directions)
-        _number("Strength of the pull", "pull", 0.0, 100.0, step=0.1, help="With 0 nothing moves.")
-        _choice("Optimiser", "optimiser", {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD"})
-        schedules = {"constant": "constant", "warmup": "warm-up, then constant", "cosine": "warm-up, then cosine to 0"}
-        _choice("Learning rate over time", "schedule", schedules)
-        _number("Steps", "steps", 1, 5000, step=10)
+        _choice("Divergence", "direction")
+        _number("Strength of the pull", "pull", 0.1, explained=True)
+        _choice("Optimiser", "optimiser")
+        _choice("Learning rate over time", "schedule")
+        _number("Steps", "steps", 10)
+
+
+def _samples_and_seed() -> None:
     with st.expander("Samples and seed", icon=":material/casino:"):
-        _number("Temperature", "temperature", 0.05, 10.0, step=0.1)
-        _number("Top-k (0: all tokens)", "top_k", 0, 1_000_000, step=10)
-        _number("A sample every so many steps", "sample_every", 1, 1000)
-        _number("Seed", "seed", 0, 2**31 - 1, help="The same seed gives the same curve.")
-    return BiasConfig(
-        pattern=pattern,
-        start=start,
-        layers=_kept("layers"),
-        width=_kept("width"),
-        train_blocks=_kept("train_blocks") or None if start != SCRATCH else None,
-        direction=value("direction"),
-        pull=value("pull"),
-        pull_on=value("pull_on"),
-        steps=value("steps"),
-        optimiser=value("optimiser"),
-        schedule=value("schedule"),
-        batch_size=value("batch_size"),
-        context_length=value("context_length"),
-        bos=value("bos"),
-        temperature=value("temperature"),
-        top_k=value("top_k"),
-        seed=value("seed"),
-        measure_every=value("measure_every"),
-        sample_every=value("sample_every"),
+        _number("Temperature", "temperature", 0.1)
+        _number("Top-k (0: all tokens)", "top_k", 10)
+        _number("A sample every so many steps", "sample_every", 1)
+        _number("Seed", "seed", 1, explained=True)
+
+
+def _number(label: str, name: str, step: float, *, explained: bool = False) -> None:
+    kind, meaning = SETTINGS[name].kind, SETTINGS[name].meaning
+    low, high, by = (kind(each) for each in (meaning.low, meaning.high, step))
+    help_ = _sentence(meaning.help) if explained else None
+    st.number_input(label, low, high, step=by, key=key(name), help=help_, persist_state="session")
+
+
+def _choice(label: str, name: str, *, explained: bool = False) -> None:
+    _select(
+        label, name, SETTINGS[name].choices, TITLES[name], _sentence(SETTINGS[name].meaning.help) if explained else None
     )
 
 
-def _kept(name: str) -> Any:
-    """A setting whose widget may not be drawn just now."""
-    return st.session_state.get(key(name), getattr(presets.NOTES, name))
+def _size(label: str, name: str, titles: Mapping[int, str] | None = None, other: str = "{}") -> None:
+    """One of the sizes; one that a link or a found run brought along is offered too."""
+    sizes = sorted({*SIZES[name], value(name)})
+    _select(label, name, sizes, {size: (titles or {}).get(size, other.format(size)) for size in sizes}, None)
+
+
+def _select(label: str, name: str, options: Sequence[Any], titles: Mapping[Any, str], help_: str | None) -> None:
+    st.selectbox(label, options, format_func=titles.__getitem__, key=key(name), help=help_, persist_state="session")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
