@@ -6,6 +6,8 @@ HOST   ?= 127.0.0.1
 PORT   ?= 8501
 # An index with PyTorch builds for your device; empty: the one pip is set up with. CPU-only builds are the smallest.
 TORCH_INDEX ?=
+# JavaScript and CSS, where there is a wheel of what checks them (requirements-dev.txt).
+scripts = if [ -x $(BIN)/biome ]; then $(BIN)/biome check --error-on-warnings $(1) assets tests/assets; else echo "biome: none for this machine"; fi
 # Some images forbid Python to keep what it has compiled; every process would then compile torch again, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -25,6 +27,7 @@ check: $(VENV)/.installed-dev  ## lint, format and type checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(call scripts)
 
 model: $(VENV)/.installed  ## fetch the embedded model, where it is not here yet
 	@$(BIN)/python -m engine fetch smollm2-135m > /dev/null
@@ -32,6 +35,7 @@ model: $(VENV)/.installed  ## fetch the embedded model, where it is not here yet
 format: $(VENV)/.installed-dev  ## format the code and fix what lint can fix
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+	@$(call scripts,--write)
 
 bench: $(VENV)/.installed-dev  ## run every benchmark and write benchmarks/results/
 	@set -e; for script in benchmarks/[a-z]*.py; do \

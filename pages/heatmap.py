@@ -8,7 +8,7 @@ from engine.formatting import fixed
 from engine.models import registry
 from engine.models.request import ModelRequest
 from engine.scoring.results import TextScores
-from engine.strip import payload as strip_data
+from engine.strip import page as strip_page
 from engine.units import to_bits
 from ui import composer, engine_access, exports, layout, links, messages, model_picker, reading_options, strip, tables
 from ui import selection as linking
@@ -131,7 +131,7 @@ def linked_view(scores: TextScores, choice: ModelRequest) -> None:
 
 def taking_away(scores: TextScores, choice: ModelRequest) -> None:
     with st.container(horizontal=True, key="taking_away"):
-        exports.menu(exports.result_exports(scores, "heatmap", partial(strip_data.standalone_html, scores)))
+        exports.menu(exports.result_exports(scores, "heatmap", partial(strip_page.scores_html, scores)))
         links.copy_link(
             composer.link_parameters() | model_picker.link_parameters(choice) | reading_options.link_parameters(),
             keep=STRIP_PARAMETERS,

@@ -10,7 +10,7 @@ from engine.formatting import fixed, share
 from engine.models import registry
 from engine.models.request import ModelRequest
 from engine.scoring.results import ModelComparison
-from engine.strip import payload as strip_data
+from engine.strip import page as strip_page
 from ui import (
     composer,
     engine_access,
@@ -193,7 +193,7 @@ def linked_view(comparison: ModelComparison, a: ModelRequest, b: ModelRequest) -
 
 def taking_away(comparison: ModelComparison, a: ModelRequest, b: ModelRequest) -> None:
     with st.container(horizontal=True, key="taking_away"):
-        exports.menu(exports.result_exports(comparison, "comparison", partial(strip_data.standalone_html, comparison)))
+        exports.menu(exports.result_exports(comparison, "comparison", partial(strip_page.comparison_html, comparison)))
         models = {"a": a.name, "a_precision": a.precision, "b": b.name, "b_precision": b.precision}
         params = composer.link_parameters() | models | reading_options.link_parameters()
         links.copy_link(params, keep=STRIP_PARAMETERS, note=composer.link_note())

@@ -16,7 +16,7 @@ RULES = {
     "engine": (("engine",), ("streamlit", "plotly")),
     "pages": (("ui", "engine"), ("torch", "transformers", "plotly")),
     "ui": (("ui", "engine"), ()),
-    "ui/figures": (("ui.figures", "ui.palette", "engine"), ("streamlit", "torch", "transformers")),
+    "ui/figures": (("ui.figures", "ui.palette", "ui.signs", "engine"), ("streamlit", "torch", "transformers")),
 }
 FIGURES_READ = (
     "engine.arrays",

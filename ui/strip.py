@@ -1,4 +1,4 @@
-"""The token strip on a page: mounts assets/strip.js and says which token a person picked.
+"""The token strip on a page: mounts assets/strip/ and says which token a person picked.
 
 Looking, hovering, recolouring and pinning happen in the browser alone. A picked token is reported, so that charts can
 follow it; what charts select is marked in the strip through a second, tiny component, and the large data stays put.
@@ -9,17 +9,17 @@ widget (`bind="query-params"`) changes its own (tests/e2e/test_strip.py holds it
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import streamlit as st
 
-from engine.strip import payload as strip
+from engine.strip import page
 
-_mount = st.components.v2.component("logitscope.token_strip", css=strip.style(), js=strip.script())
+_mount = st.components.v2.component("logitscope.token_strip", css=page.style(), js=page.script())
 # The same script, so that both share one module in the browser.
-_mount_remote = st.components.v2.component("logitscope.token_strip_remote", js=strip.script())
+_mount_remote = st.components.v2.component("logitscope.token_strip_remote", js=page.script())
 _HEAD_START_S = 0.08
 
 
@@ -27,8 +27,6 @@ _HEAD_START_S = 0.08
 class StripEvents:
     """What a person did. Token indices; with several tokens in a cell or word, the first of them."""
 
-    clicked: int | None
-    """Picked just now: there for one script run."""
     selected: int | None
     """Picked last and still pinned."""
     drawn: bool = False
@@ -47,7 +45,6 @@ def token_strip(
     announce: bool = False,
     url_prefix: str | None = "",
     link: str | None = None,
-    on_change: Callable[[], None] = lambda: None,
 ) -> StripEvents:
     """Show a strip.
 
@@ -77,8 +74,6 @@ def token_strip(
         strips on a page keep apart; None keeps the view out of the address.
     link
         Strips of one text with the same link mark the place that is hovered in one of them.
-    on_change
-        Called before the script run of a pick.
 
     Returns
     -------
@@ -93,21 +88,18 @@ def token_strip(
         "url": url_prefix,
         "link": link,
     }
+    marks = {"kind": "remote", "key": key, "highlight": [int(token) for token in highlight], "selected": selected}
     with st.container(gap=None):
         result = _mount(
             key=key,
             data={**payload, "options": options},
-            on_selected_change=on_change,
-            on_clicked_change=lambda: None,
+            on_selected_change=lambda: None,
             on_drawn_change=lambda: None,
         )
-        marked = {"kind": "remote", "key": key, "highlight": [int(token) for token in highlight], "selected": selected}
-        _mount_remote(key=f"{key}-remote", data=marked, height="content")
+        _mount_remote(key=f"{key}-remote", data=marks, height="content")
     picked = result.selected or {}
     is_current = picked.get("signature") == payload["signature"]
-    return StripEvents(
-        clicked=result.clicked, selected=picked["token"] if is_current else None, drawn=bool(result.drawn)
-    )
+    return StripEvents(selected=picked["token"] if is_current else None, drawn=bool(result.drawn))
 
 
 def head_start(key: str, about: object) -> None:

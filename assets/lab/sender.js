@@ -1,10 +1,13 @@
 // Sends values to the server without queueing them up: one is on its way, and of those that come meanwhile the newest
 // follows as soon as the page has answered. So a drag is drawn as fast as the server can, and never lags behind.
+
 const ANSWER_TIMEOUT_MS = 1500;
 
-function makeSender(send) {
-  let stamp = Date.now();  // unlike any stamp of an earlier mount
-  let onItsWay = null, next = null, timer = 0;
+export function makeSender(send) {
+  let stamp = Date.now(); // unlike any stamp of an earlier mount
+  let onItsWay = null;
+  let next = null;
+  let timer = 0;
   const flush = () => {
     if (onItsWay !== null || next === null) return;
     onItsWay = ++stamp;
@@ -12,19 +15,33 @@ function makeSender(send) {
     next = null;
     timer = setTimeout(release, ANSWER_TIMEOUT_MS);
   };
-  const release = () => { clearTimeout(timer); onItsWay = null; flush(); };
+  const release = () => {
+    clearTimeout(timer);
+    onItsWay = null;
+    flush();
+  };
   return {
-    push(values) { next = values; flush(); },
-    answered(seen) { if (onItsWay !== null && seen === onItsWay) release(); },
-    busy: () => onItsWay !== null || next !== null,
+    push(values) {
+      next = values;
+      flush();
+    },
+    answered(seen) {
+      if (onItsWay !== null && seen === onItsWay) release();
+    },
   };
 }
 
 // Keeps the address a link to what is shown; `entries` maps a parameter to its text, or to null at its default.
-function rememberInAddress(entries) {
-  const url = new URL(window.location.href);
+export function rememberInAddress(entries) {
+  const url = new URL(location.href);
   for (const [name, text] of Object.entries(entries)) {
-    if (text === null) url.searchParams.delete(name); else url.searchParams.set(name, text);
+    if (text === null) url.searchParams.delete(name);
+    else url.searchParams.set(name, text);
   }
-  window.history.replaceState(window.history.state, '', url);
+  history.replaceState(history.state, "", url);
 }
+
+// A number as it stands in a field: with so many decimals, and no zeros at their end.
+export const shortNumber = (value, decimals) => String(+value.toFixed(decimals));
+
+export const isBeingTyped = (field) => field.getRootNode().activeElement === field;

@@ -14,6 +14,7 @@ import numpy as np
 from engine import export
 from engine.arrays import Bools, Floats, Ints
 from engine.models.opening import Bos
+from engine.strip import page
 from engine.units import to_bits
 
 
@@ -184,9 +185,7 @@ class TextScores:
         return export.csv_text(columns)
 
     def _repr_html_(self) -> str:
-        from engine.strip import payload
-
-        return payload.repr_html(self)
+        return page.notebook_frame(page.scores_html(self))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,30 +8,24 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
+import regex
+
 from engine.arrays import Ints
 
 # A text is set in a monospaced face when this share of its lines is indented: then columns matter.
 _INDENTED_SHARE_OF_CODE = 0.2
-# Zero-width joiner and skin tones; variation selectors and accents are marks by category.
-_JOINERS = "\u200d" + "".join(map(chr, range(0x1F3FB, 0x1F400)))
+_CLUSTER = regex.compile(r"\X")
 _WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
 def cell_starts(text: str, spans: Ints, starts: list[int]) -> list[int]:
-    """Those starts at which a reader sees a new character.
+    """Those starts at which a reader sees a new character: an extended grapheme cluster of Unicode's annex 29.
 
-    A mark or a skin tone alone has no place of its own: it belongs to the cell before.
+    A token that begins inside one, with a mark, a skin tone or half a flag, belongs to the cell before.
     """
+    clusters = {found.start() for found in _CLUSTER.finditer(text)}
     at = spans[starts, 0].tolist()
-    return [start for start, place in zip(starts, at, strict=True) if not place or not _joined(text, place)]
-
-
-def _joined(text: str, at: int) -> bool:
-    """Whether the character at `at` is drawn as part of the one before it."""
-    before, here = text[at - 1], text[at]
-    if before.isspace():
-        return False
-    return here in _JOINERS or before == _JOINERS[0] or unicodedata.category(here) in ("Mn", "Mc", "Me")
+    return [start for start, place in zip(starts, at, strict=True) if place in clusters or start == starts[0]]
 
 
 def cell_texts(text: str, spans: Ints, edges: list[int]) -> list[str]:

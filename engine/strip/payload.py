@@ -1,32 +1,28 @@
-"""The token strip: a result as compact data for the browser, and as one self-contained HTML page.
+"""The token strip as compact data for the browser.
 
-The strip itself is assets/strip.css and the parts of assets/ named in `SCRIPT_PARTS`. The browser gets numbers and
-strings only and computes everything else (probability, surprisal, words, colours), so that a reader can change the
-view without asking anyone. This module knows nothing of who shows the strip.
+The browser gets numbers and strings only and computes everything else (probability, surprisal, words, colours), so that
+a reader can change the view without asking anyone. This module knows nothing of who shows the strip.
 """
 
-import base64
+from __future__ import annotations
+
 import hashlib
-import html
 import json
 import math
 from collections.abc import Iterable
-from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from engine.arrays import Floats, Ints
-from engine.paths import ASSETS
-from engine.scoring.results import ModelComparison, TextScores
 from engine.strip import graphemes
 from engine.units import to_bits
 
+if TYPE_CHECKING:  # results show themselves as strips
+    from engine.scoring.results import ModelComparison, TextScores
+
 Payload = dict[str, Any]
 """JSON-ready data of one strip; its fields are listed in `payload` and `comparison_payload`."""
-
-# Joined in this order into one ES module: later parts use what earlier ones define.
-SCRIPT_PARTS = ("scales.js", "text.js", "cards.js", "toolbar.js", "address.js", "strip.js")
 
 _SIGNIFICANT_DIGITS = 4
 _MOST_DECIMALS = 6
@@ -133,8 +129,9 @@ class _Strings:
 
 def _layout(texts: list[str], starts: list[int], strings: _Strings) -> Payload:
     """What the strip builds its cells from; `signature` changes just when they must be built anew."""
+    drawn = json.dumps([texts, starts]).encode()
     return {
-        "signature": hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16],
+        "signature": hashlib.sha256(drawn).hexdigest()[:16],
         "monospace": graphemes.is_code("".join(texts)),
         "cell": starts,
         "word": [starts[at] for at in graphemes.word_starts(texts)],
@@ -212,98 +209,3 @@ def _changed(comparison: ModelComparison, strings: _Strings) -> Payload | None:
         "log_prob_a": _rounded(in_a.ravel()),
         "log_prob_b": _rounded(in_b.ravel()),
     }
-
-
-@cache
-def script() -> str:
-    """The strip's ES module; its default export mounts a strip (see assets/strip.js)."""
-    palette = (ASSETS / "palette.json").read_text(encoding="utf-8")
-    parts = [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPT_PARTS]
-    return "\n".join([f"const PALETTE = {palette.strip()};", *parts])
-
-
-@cache
-def style() -> str:
-    """The strip's style sheet, with the palette as custom properties for both themes."""
-    palette = json.loads((ASSETS / "palette.json").read_text(encoding="utf-8"))
-    themes = [f".ls[data-theme={theme}] {{ {_properties(palette[theme])} }}\n" for theme in ("light", "dark")]
-    return "".join(themes) + (ASSETS / "strip.css").read_text(encoding="utf-8")
-
-
-def _properties(colours: dict[str, Any]) -> str:
-    return " ".join(f"--p-{name.replace('_', '-')}: {it};" for name, it in colours.items() if isinstance(it, str))
-
-
-def standalone_html(result: TextScores | ModelComparison, *, title: str = "Logitscope") -> str:
-    """One HTML page with the strip of a reading, or of a comparison's difference, that needs nothing else.
-
-    The page cannot reach the network or run any script but the strip's: its content security policy names the
-    strip's by hash. Text is only ever data in it.
-    """
-    if isinstance(result, ModelComparison):
-        data, facts = comparison_payload(result), _comparison_facts(result)
-    else:
-        data, facts = payload(result), _facts(result)
-    code = script() + '\nmountPage(document.getElementById("strip"), document.getElementById("data"));\n'
-    sheet = style()
-    # Escaped so that no text can end the script element it travels in.
-    embedded = json.dumps({"strip": data, "title": title, "facts": facts}, separators=(",", ":")).replace(
-        "<", "\\u003c"
-    )
-    policy = f"default-src 'none'; script-src '{_sha256(code)}'; style-src '{_sha256(sheet)}'; base-uri 'none'"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{sheet}</style>\n</head>\n<body>\n"
-        f'<main id="strip"></main>\n<script type="application/json" id="data">{embedded}</script>\n'
-        f'<script type="module">{code}</script>\n</body>\n</html>\n'
-    )
-
-
-def _sha256(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _facts(scores: TextScores) -> list[list[str]]:
-    """Label and value pairs of the page's header."""
-    return [
-        ["Model", scores.model_title],
-        *_opened(scores, "Opened with"),
-        ["Tokens", f"{len(scores):,}"],
-        ["Perplexity", f"{scores.perplexity:,.2f}"],
-        ["Bits per byte", f"{scores.bits_per_byte:.3f}"],
-    ]
-
-
-def _opened(scores: TextScores, label: str) -> list[list[str]]:
-    return [[label, " ".join(scores.opening_tokens)]] if scores.opening_tokens else []
-
-
-def _comparison_facts(comparison: ModelComparison) -> list[list[str]]:
-    return [
-        ["Model A", f"{comparison.a.model_title} (perplexity {comparison.a.perplexity:,.2f})"],
-        ["Model B", f"{comparison.b.model_title} (perplexity {comparison.b.perplexity:,.2f})"],
-        *_opened(comparison.a, "A opened with"),
-        *_opened(comparison.b, "B opened with"),
-        ["Pearson", f"{comparison.pearson:.3f}"],
-        ["B better", f"{comparison.share_above:.0%}"],
-    ]
-
-
-def repr_html(result: TextScores | ModelComparison, *, height: int = 520) -> str:
-    """The same page for a notebook cell: a frame of its own origin, which may run scripts and nothing else.
-
-    Parameters
-    ----------
-    result
-        What to show.
-    height
-        Pixels; the frame scrolls.
-    """
-    document = html.escape(standalone_html(result), quote=True)
-    return (
-        f'<iframe sandbox="allow-scripts" title="Token strip" style="width:100%;height:{height}px;border:0"'
-        f' srcdoc="{document}"></iframe>'
-    )

@@ -13,6 +13,10 @@ def shown_text(page: Page) -> str:
     return "".join(cells(page).all_text_contents()).replace("\u00a0", " ")
 
 
+def backgrounds(page: Page) -> list[str]:
+    return cells(page).evaluate_all("spans => spans.map(span => getComputedStyle(span).backgroundColor)")
+
+
 def chart(page: Page, title: str) -> Locator:
     return page.locator(".stPlotlyChart", has_text=title)
 

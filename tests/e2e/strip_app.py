@@ -11,23 +11,23 @@ from ui import strip as ui_strip
 st.set_page_config(page_title="Strip", layout="wide")
 query = st.query_params
 text = readings.TEXTS[query.get("text", "english")]
-kind = query.get("kind", "scores")
 st.title("Strip")
 shift = st.number_input("Shift", 0, 100, key="shift", bind="query-params")
 marked = st.multiselect("Mark", list(range(12)), key="mark")
-options = {"height": int(query["height"]) if "height" in query else "content", "report": query.get("report") != "0"}
 
-if kind == "scores":
-    data = payload.payload(readings.reading(text, shift=int(shift)))
-    selected = int(query["selected"]) if "selected" in query else None
-    events = ui_strip.token_strip(data, key="strip", highlight=marked, selected=selected, **options)
-elif kind == "pair":
+if query.get("kind") == "pair":
     both = readings.comparison(text)
     for side in ("a", "b"):
         ui_strip.token_strip(payload.comparison_payload(both, side), key=side, url_prefix=f"{side}_", link="pair")
     events = ui_strip.token_strip(payload.comparison_payload(both), key="strip", link="pair")
 else:
-    compared = readings.comparison(text, shared=kind != "unshared")
-    events = ui_strip.token_strip(payload.comparison_payload(compared), key="strip", highlight=marked, **options)
-st.text(f"clicked {events.clicked} selected {events.selected}")
+    events = ui_strip.token_strip(
+        payload.payload(readings.reading(text, shift=int(shift))),
+        key="strip",
+        height=int(query["height"]) if "height" in query else "content",
+        highlight=marked,
+        selected=int(query["selected"]) if "selected" in query else None,
+        report=query.get("report") != "0",
+    )
+st.text(f"selected {events.selected}")
 st.text("query " + json.dumps(dict(query)))

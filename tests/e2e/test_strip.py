@@ -1,52 +1,57 @@
-"""The token strip in a browser: alone on a Streamlit page (strip_app.py), and as a page of its own."""
+"""The token strip in a browser, without a server: on a static page, on a page of its own, in a notebook's frame."""
 
 import math
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
+from engine.strip import page as strip_page
 from engine.strip import payload
 from tests import readings
-from tests.e2e.conftest import PHONE, OpenPage, settled
+from tests.e2e.app_page import backgrounds, cells, shown_text
+from tests.e2e.conftest import PHONE
+from tests.e2e.strip_page import STRIP, open_strip
 
-Rerun = Callable[[Page], AbstractContextManager[None]]
-Runs = Callable[[Page], int]
+ShowStrip = Callable[..., Page]
 Axe = Callable[..., list[str]]
 
 ENGLISH = readings.reading(readings.ENGLISH)
-STRIP = "[data-testid=stBidiComponentIsolated]"
 
 
-@pytest.fixture(scope="module")
-def app_script() -> str:
-    return "tests/e2e/strip_app.py"
+def data_of(text: str, kind: str) -> payload.Payload:
+    if kind == "scores":
+        return payload.payload(readings.reading(readings.TEXTS[text]))
+    return payload.comparison_payload(readings.comparison(readings.TEXTS[text], shared=kind != "unshared"))
 
 
 @pytest.fixture
-def open_page(open_page: OpenPage) -> OpenPage:
-    """As everywhere, but also waits for the strip, which draws itself after the script has run."""
+def show(profile: Callable[..., BrowserContext]) -> Iterator[ShowStrip]:
+    """`show(text, kind=, query=, height=, scheme=, viewport=, ...)` opens a page with a strip of a text by its name."""
+    opened: list[Page] = []
+    foreign: list[str] = []
 
-    def open_(*args: Any, **options: Any) -> Page:
-        page = open_page(*args, **options)
-        cells(page).first.wait_for()
-        return page
+    def show_(text: str = "english", *, kind: str = "scores", query: str = "", **options: Any) -> Page:
+        height, scheme = options.pop("height", None), options.pop("scheme", "light")
+        data = {**data_of(text, kind), "options": {"key": "strip", "url": "", "max_height": height}}
+        opened.append(open_strip(profile(color_scheme=scheme, **options), data, query, foreign))
+        cells(opened[-1]).first.wait_for()
+        return opened[-1]
 
-    return open_
+    yield show_
+    for page in opened:
+        page.close()
+    assert not foreign, f"The page asked for more than itself: {foreign[:5]}"
 
 
-def cells(page: Page) -> Locator:
-    return page.locator(".tokens .t")
-
-
-def backgrounds(page: Page) -> list[str]:
-    return cells(page).evaluate_all("spans => spans.map(span => getComputedStyle(span).backgroundColor)")
+@pytest.fixture
+def page(show: ShowStrip) -> Page:
+    return show()
 
 
 def brightness(colour: str) -> float:
@@ -61,7 +66,7 @@ def value_line(page: Page, label: str) -> str:
 
 
 def test_cells_show_the_text_and_the_first_token_stays_without_colour(page: Page) -> None:
-    assert "".join(cells(page).all_text_contents()).replace("\u00a0", " ") == readings.ENGLISH
+    assert shown_text(page) == readings.ENGLISH
     first = cells(page).first
     expect(first).to_have_class(re.compile("hatched"))
     assert backgrounds(page)[0] == "rgba(0, 0, 0, 0)"
@@ -72,24 +77,11 @@ def test_cells_show_the_text_and_the_first_token_stays_without_colour(page: Page
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_darker_is_better_predicted(open_page: OpenPage, scheme: str) -> None:
-    shown = [brightness(colour) for colour in backgrounds(open_page(scheme=scheme))][1:]
+def test_darker_is_better_predicted(show: ShowStrip, scheme: str) -> None:
+    shown = [brightness(colour) for colour in backgrounds(show(scheme=scheme))][1:]
     order = np.argsort(ENGLISH.log_probs[1:])
     assert (np.diff(np.array(shown)[order]) <= 3).all()  # 3: roundings of the three channels
     assert shown[order[0]] > 2 * shown[order[-1]]
-
-
-def test_every_colouring_is_drawn_without_asking_the_server(page: Page, script_runs: Runs) -> None:
-    runs, seen = script_runs(page), set()
-    asked: list[str] = []
-    # The browser looks for the page's icon again when the address changes.
-    page.on("request", lambda request: None if "favicon" in request.url else asked.append(request.url))
-    for name in ("logprob", "prob", "rank", "surprisal", "entropy", "ratio"):
-        page.get_by_label("Colour").select_option(name)
-        seen.add(tuple(backgrounds(page)))
-    page.get_by_label("Whole words").check()
-    assert len(seen) == 6
-    assert (script_runs(page), asked) == (runs, [])
 
 
 def test_limits_clamp_the_scale_until_it_is_fitted_again(page: Page) -> None:
@@ -124,8 +116,8 @@ def test_rank_thresholds_can_be_moved(page: Page) -> None:
     expect(threshold).to_have_value("5000")
 
 
-def test_words_add_up_their_tokens(open_page: OpenPage) -> None:
-    page = open_page("/?text=world")
+def test_words_add_up_their_tokens(show: ShowStrip) -> None:
+    page = show("world")
     scores = readings.reading(readings.WORLD)
     page.get_by_label("Whole words").check()
     word = cells(page).filter(has_text="bè!")
@@ -158,40 +150,8 @@ def test_card_gives_the_numbers_and_marks_the_actual_token(page: Page) -> None:
     expect(page.locator(".tip .note")).to_contain_text("No prediction")
 
 
-def test_clicking_pins_cards_and_tells_the_server_once(page: Page, rerun: Rerun, script_runs: Runs) -> None:
-    with rerun(page):
-        cells(page).nth(3).click()
-    expect(page.get_by_text("clicked 3 selected 3")).to_be_visible()
-    with rerun(page):
-        cells(page).nth(8).click()
-    runs = script_runs(page)
-    assert page.locator(".pins .card .title").all_inner_texts() == ["␣a", "␣measure"]
-    one, two = (page.locator(".pins .card").nth(i).bounding_box() for i in (0, 1))
-    assert one is not None
-    assert two is not None
-    assert one["y"] == two["y"]
-    assert cells(page).nth(3).get_attribute("aria-selected") == "true"
-    with rerun(page):
-        page.get_by_role("button", name="Close the card of a", exact=True).click()
-    expect(page.locator(".pins .card")).to_have_count(1)
-    with rerun(page):
-        page.keyboard.press("Escape")
-    expect(page.locator(".pins .card")).to_have_count(0)
-    expect(page.get_by_text("clicked None selected None")).to_be_visible()
-    assert script_runs(page) == runs + 2
-
-
-def test_without_report_the_server_never_hears(open_page: OpenPage, script_runs: Runs) -> None:
-    page = open_page("/?report=0")
-    runs = script_runs(page)
-    cells(page).nth(3).click()
-    expect(page.locator(".pins .card")).to_have_count(1)
-    page.wait_for_timeout(300)
-    assert script_runs(page) == runs
-
-
-def test_keyboard_reaches_everything(open_page: OpenPage) -> None:
-    page = open_page("/?report=0", viewport={"width": 700, "height": 900})
+def test_keyboard_reaches_everything(show: ShowStrip) -> None:
+    page = show(viewport={"width": 700, "height": 900})
     strip_list = page.get_by_role("listbox", name="Tokens")
 
     def active() -> int:
@@ -227,8 +187,8 @@ def test_keyboard_reaches_everything(open_page: OpenPage) -> None:
     expect(page.locator(".pins .card")).to_have_count(1)
 
 
-def test_right_to_left_text_reads_right_to_left_and_arrows_follow_the_eye(open_page: OpenPage) -> None:
-    page = open_page("/?text=world")
+def test_right_to_left_text_reads_right_to_left_and_arrows_follow_the_eye(show: ShowStrip) -> None:
+    page = show("world")
     first = cells(page).filter(has_text="اللغة")
     second = cells(page).filter(has_text="العربية")
     left, right = second.bounding_box(), first.bounding_box()
@@ -241,8 +201,8 @@ def test_right_to_left_text_reads_right_to_left_and_arrows_follow_the_eye(open_p
     expect(page.get_by_role("listbox")).to_have_attribute("aria-activedescendant", f"t{i + 1}")
 
 
-def test_most_surprising_tokens_lead_to_their_place(open_page: OpenPage) -> None:
-    page = open_page("/?text=long&height=300&report=0")
+def test_most_surprising_tokens_lead_to_their_place(show: ShowStrip) -> None:
+    page = show("long", height=300)
     scores = readings.reading(readings.TEXTS["long"])
     worst = scores.log_probs[1:].min()
     chip = page.locator(".chip").nth(5)
@@ -256,68 +216,15 @@ def test_most_surprising_tokens_lead_to_their_place(open_page: OpenPage) -> None
     expect(cells(page).nth(i)).to_be_in_viewport()
 
 
-def test_python_marks_tokens_without_sending_the_text_again(open_page: OpenPage, rerun: Rerun) -> None:
-    page = open_page("/?text=long&height=300", settle=False)
-    expect(cells(page)).to_have_count(5_000)
-    settled(page)
-    n_bytes: list[int] = []
-    page.evaluate("window.__cell = 1")
-    cdp = page.context.new_cdp_session(page)
-    cdp.send("Network.enable")
-    cdp.on("Network.webSocketFrameReceived", lambda event: n_bytes.append(len(event["response"]["payloadData"])))
-    with rerun(page):
-        page.get_by_label("Mark").fill("7")  # typed, not clicked: a click while the list still scrolls only highlights
-        page.keyboard.press("Enter")
-    expect(page.locator(".tokens .marked")).to_have_text("\u00a0word7")
-    script = 4 / 3 * len(payload.script().encode())  # of the component that marks; frames are written in base64
-    assert 0 < sum(n_bytes) < script + 5_000
-
-
-def test_python_can_pin_a_token_and_a_person_can_close_it(open_page: OpenPage, rerun: Rerun) -> None:
-    page = open_page("/?selected=5")
-    expect(page.locator(".pins .title")).to_have_text("␣analysis")
-    with rerun(page):
-        page.get_by_role("button", name="Close the card of analysis").click()
-    with rerun(page):
-        page.get_by_label("Shift").fill("2")
-        page.get_by_label("Shift").press("Enter")
-    expect(page.locator(".pins .card")).to_have_count(0)
-
-
-def test_address_keeps_the_view_beside_streamlits_own_parameters(open_page: OpenPage, rerun: Rerun) -> None:
-    page = open_page("/?shift=3")
-    page.get_by_label("Colour").select_option("entropy")
-    assert page.url.endswith("/?shift=3&colour=entropy")
-    with rerun(page):
-        page.get_by_label("Shift").fill("4")
-        page.get_by_label("Shift").press("Enter")
-    page.get_by_label("Whole words").check()
-    low = page.get_by_label("Lowest Entropy, bits")
-    low.fill("1.5")
-    low.press("Enter")
-    with rerun(page):
-        cells(page).nth(3).click()
-    for part in ("shift=4", "colour=entropy", "words=1", "limits=1.5_"):
-        assert part in page.url
-    expect(page.get_by_text('"colour": "entropy"')).to_be_visible()
-    again = open_page(page.url[page.url.index("/", 8) :])
-    expect(again.get_by_label("Colour")).to_have_value("entropy")
-    expect(again.get_by_label("Whole words")).to_be_checked()
-    expect(again.get_by_label("Lowest Entropy, bits")).to_have_value("1.5")
-    again.get_by_label("Colour").select_option("logprob")
-    again.get_by_label("Whole words").uncheck()
-    assert again.url.endswith("/?shift=4")
-
-
-def test_unusable_views_in_the_address_are_ignored(open_page: OpenPage) -> None:
-    page = open_page("/?colour=__proto__&limits=3_1&ranks=a_b&words=maybe")
+def test_unusable_views_in_the_address_are_ignored(show: ShowStrip) -> None:
+    page = show(query="?colour=__proto__&limits=3_1&ranks=a_b&words=maybe")
     expect(page.get_by_label("Colour")).to_have_value("logprob")
     assert len(set(backgrounds(page))) > 20
 
 
-def test_characters_are_shown_whole_and_white_space_is_seen(open_page: OpenPage) -> None:
-    page = open_page("/?text=world")
-    shown = "".join(cells(page).all_text_contents()).replace("\u00a0", " ")
+def test_characters_are_shown_whole_and_white_space_is_seen(show: ShowStrip) -> None:
+    page = show("world")
+    shown = shown_text(page)
     assert shown == readings.WORLD
     assert "\ufffd" not in page.inner_text("body")
     emoji = cells(page).filter(has_text=re.compile("^😀$"))
@@ -328,8 +235,8 @@ def test_characters_are_shown_whole_and_white_space_is_seen(open_page: OpenPage)
     assert (newline.bounding_box() or {"width": 0})["width"] > 4
 
 
-def test_a_single_token_has_no_scale(open_page: OpenPage) -> None:
-    page = open_page("/?text=one&report=0")
+def test_a_single_token_has_no_scale(show: ShowStrip) -> None:
+    page = show("one")
     expect(cells(page)).to_have_count(1)
     expect(page.locator(".legend")).to_have_text("not predicted")
     expect(page.locator(".chips")).to_be_hidden()
@@ -343,9 +250,9 @@ def test_copied_text_is_the_text(page: Page) -> None:
     assert copied.strip() == readings.ENGLISH
 
 
-def test_markup_and_control_characters_stay_text(open_page: OpenPage) -> None:
-    page = open_page("/?text=markup&report=0")
-    shown = "".join(cells(page).all_text_contents()).replace("\u00a0", " ")
+def test_markup_and_control_characters_stay_text(show: ShowStrip) -> None:
+    page = show("markup")
+    shown = shown_text(page)
     assert shown == readings.MARKUP.replace("\u202e", "⟨202E⟩").replace("\u202c", "⟨202C⟩").replace(
         "\x07", "␇"
     ).replace("\u200b", "⟨200B⟩")
@@ -357,43 +264,34 @@ def test_markup_and_control_characters_stay_text(open_page: OpenPage) -> None:
     assert order == sorted(order)
 
 
-def test_no_axe_finding_in_either_theme(open_page: OpenPage, axe: Axe) -> None:
-    for scheme, query in (
-        ("light", "text=world&"),
-        ("dark", ""),
-        ("light", "kind=comparison&"),
-        ("dark", "colour=rank&"),
+def test_no_axe_finding_in_either_theme(show: ShowStrip, axe: Axe) -> None:
+    for scheme, shown in (
+        ("light", {"text": "world"}),
+        ("dark", {}),
+        ("light", {"kind": "comparison"}),
+        ("dark", {"query": "?colour=rank"}),
     ):
-        page = open_page(f"/?{query}report=0", scheme=scheme)
+        page = show(scheme=scheme, **shown)
         cells(page).nth(3).click()
         cells(page).nth(6).hover()
         expect(page.locator(".tip")).to_be_visible()
         assert axe(page, STRIP) == []
 
 
-def test_theme_change_redraws(page: Page) -> None:
-    light = backgrounds(page)
-    page.emulate_media(color_scheme="dark")
-    expect(page.locator(".ls[data-theme=dark]")).to_be_visible()
-    dark = backgrounds(page)
-    assert sum(a != b for a, b in zip(light, dark, strict=True)) > 40
-
-
-def test_phone_width_needs_no_sideways_scrolling_and_a_tap_pins(phone_page: Page, axe: Axe) -> None:
-    cells(phone_page).nth(4).tap()
-    cells(phone_page).nth(9).tap()
-    expect(phone_page.locator(".pins .card")).to_have_count(2)
-    expect(phone_page.locator(".tip")).to_be_hidden()
-    assert phone_page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    widest = phone_page.locator(".ls *").evaluate_all(
-        "all => Math.max(...all.map(it => it.getBoundingClientRect().right))"
-    )
+def test_phone_width_needs_no_sideways_scrolling_and_a_tap_pins(show: ShowStrip, axe: Axe) -> None:
+    page = show(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
+    cells(page).nth(4).tap()
+    cells(page).nth(9).tap()
+    expect(page.locator(".pins .card")).to_have_count(2)
+    expect(page.locator(".tip")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    widest = page.locator(".ls *").evaluate_all("all => Math.max(...all.map(it => it.getBoundingClientRect().right))")
     assert widest <= PHONE["width"]
-    assert axe(phone_page, STRIP) == []
+    assert axe(page, STRIP) == []
 
 
-def test_comparison_shows_both_models_and_what_changed(open_page: OpenPage) -> None:
-    page = open_page("/?kind=comparison&report=0")
+def test_comparison_shows_both_models_and_what_changed(show: ShowStrip) -> None:
+    page = show(kind="comparison")
     both = readings.comparison(readings.ENGLISH)
     expect(page.get_by_label("Colour").locator("option")).to_have_text(
         ["Difference, log p: B − A", "KL(A ‖ B)", "Jensen–Shannon", "Log-probability, A", "Log-probability, B"]
@@ -411,10 +309,10 @@ def test_comparison_shows_both_models_and_what_changed(open_page: OpenPage) -> N
     assert int(red_b[0]) > int(red_b[2])
 
 
-def test_entropy_and_surprisal_are_in_bits_on_the_legend_and_in_both_kinds_of_card(open_page: OpenPage) -> None:
-    page = open_page("/?colour=entropy")
+def test_entropy_and_surprisal_are_in_bits_on_the_legend_and_in_both_kinds_of_card(show: ShowStrip) -> None:
+    page = show(query="?colour=entropy")
     expect(page.get_by_label("Highest Entropy, bits")).to_have_value(f"{np.nanmax(ENGLISH.entropies) / np.log(2):.2f}")
-    page = open_page("/?kind=comparison&report=0")
+    page = show(kind="comparison")
     both = readings.comparison(readings.ENGLISH)
     cells(page).nth(4).click()
     card = page.locator(".pins .card")
@@ -426,26 +324,15 @@ def test_entropy_and_surprisal_are_in_bits_on_the_legend_and_in_both_kinds_of_ca
         assert shown == [f"{side:.2f}" for side in sides]
 
 
-def test_comparison_of_different_vocabularies_offers_what_is_defined(open_page: OpenPage) -> None:
-    page = open_page("/?kind=unshared&report=0")
+def test_comparison_of_different_vocabularies_offers_what_is_defined(show: ShowStrip) -> None:
+    page = show(kind="unshared")
     expect(page.get_by_label("Colour").locator("option")).to_have_count(3)
     cells(page).nth(4).click()
     expect(page.locator(".pins").get_by_role("row", name="Tokens")).to_be_visible()
 
 
-def test_hovering_one_strip_points_at_the_same_place_in_the_others(open_page: OpenPage) -> None:
-    page = open_page("/?kind=pair")
-    lists = page.locator(".tokens")
-    expect(lists).to_have_count(3)
-    lists.nth(0).locator(".t").nth(5).hover()
-    for other in (1, 2):
-        expect(lists.nth(other).locator(".pointed")).to_have_text("\u00a0analysis")
-    page.get_by_label("Colour").nth(1).select_option("rank")
-    assert page.url.endswith("b_colour=rank")
-
-
-def test_twenty_thousand_tokens_recolour_at_once(open_page: OpenPage) -> None:
-    page = open_page("/?text=huge&height=400&report=0", settle=False)
+def test_twenty_thousand_tokens_recolour_at_once(show: ShowStrip) -> None:
+    page = show("huge", height=400)
     expect(cells(page)).to_have_count(20_000, timeout=30_000)
     # Milliseconds from choosing to the next frame, the best of a few: other work on the machine is not the strip's.
     best = page.get_by_label("Colour").evaluate(
@@ -466,9 +353,7 @@ def test_standalone_page_works_alone(
     new_context: Callable[..., BrowserContext], tmp_path: Path, axe: Axe, scheme: str
 ) -> None:
     file = tmp_path / "strip.html"
-    file.write_text(
-        payload.standalone_html(readings.reading(readings.MARKUP), title="A <b>title</b>"), encoding="utf-8"
-    )
+    file.write_text(strip_page.scores_html(readings.reading(readings.MARKUP), title="A <b>title</b>"), encoding="utf-8")
     context, asked, said = new_context(color_scheme=scheme), [], []
     context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
@@ -493,12 +378,12 @@ def test_tied_ranks_and_the_opening_token_are_told_and_the_opening_is_no_text(
     ties = np.zeros(len(scores), dtype=np.int64)
     ties[2] = 2
     file = tmp_path / "strip.html"
-    file.write_text(payload.standalone_html(replace(scores, ties=ties)), encoding="utf-8")
+    file.write_text(strip_page.scores_html(replace(scores, ties=ties)), encoding="utf-8")
     page = new_context().new_page()
     page.goto(file.as_uri())
     opening = page.locator(".tokens .opening")
     expect(opening).to_have_text("<s>")
-    assert "".join(cells(page).all_text_contents()).replace("\u00a0", " ") == text
+    assert shown_text(page) == text
     # A Hebrew text runs from the right, whatever Latin letters stand in front of it.
     assert opening.bounding_box()["x"] > cells(page).first.bounding_box()["x"]
     cells(page).nth(2).click()
@@ -514,7 +399,7 @@ def test_tied_ranks_and_the_opening_token_are_told_and_the_opening_is_no_text(
 
 def test_notebook_frame_works_without_rights(new_context: Callable[..., BrowserContext]) -> None:
     page = new_context().new_page()
-    page.set_content(payload.repr_html(readings.reading(readings.ENGLISH)))
+    page.set_content(readings.reading(readings.ENGLISH)._repr_html_())
     frame = page.frame_locator("iframe")
     frame.locator(".t").nth(3).click()
     expect(frame.locator(".pins .title")).to_have_text("␣a")

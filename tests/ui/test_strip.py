@@ -33,7 +33,7 @@ def contrast(a: str | tuple[float, ...], b: str | tuple[float, ...]) -> float:
 
 
 def drawn(stops: tuple[str, ...]) -> list[tuple[float, ...]]:
-    """The colours between the stops, as assets/scales.js mixes them."""
+    """The colours between the stops, as assets/strip/scales.js mixes them."""
     rgb = np.array([[int(stop[at : at + 2], 16) for at in (1, 3, 5)] for stop in stops], dtype=float)
     places = np.linspace(0, len(stops) - 1, 64)
     return [tuple(np.round([np.interp(at, range(len(stops)), rgb[:, c]) for c in range(3)])) for at in places]
@@ -120,7 +120,7 @@ def test_a_picked_token_is_forgotten_with_the_text_it_was_in(app: AppTest) -> No
     signature = sent(app)[0]["signature"]
     app.session_state["strip"] = {"selected": {"signature": signature, "token": 2}}
     app.run()
-    assert app.text[0].value == "clicked None selected 2"
+    assert app.text[0].value == "selected 2"
     app.session_state["strip"] = {"selected": {"signature": "of another text", "token": 2}}
     app.run()
-    assert app.text[0].value == "clicked None selected None"
+    assert app.text[0].value == "selected None"

@@ -20,7 +20,7 @@ from engine.evaluation.statistics import DivergenceStatistics, Estimate
 from engine.models.request import ModelRequest
 from engine.scoring.results import ModelComparison
 from engine.strip import payload as strip_data
-from ui import exports, layout, messages, reading_options, strip
+from ui import exports, layout, messages, reading_options, signs, strip
 from ui.evaluation import chosen_row, divergence_numbers, own_data, run_progress, runs
 from ui.figures import base
 from ui.figures import evaluation as figures
@@ -278,7 +278,7 @@ def _token_frame(run: Run, result: CorpusDivergence, indices: Ints, texts: list[
     p_base, p_candidate = np.exp(result.base[indices]), np.exp(result.candidate[indices])
     frame = pd.DataFrame(
         {
-            "before": [f"… {before[-_CONTEXT:]}".replace("\n", "↵") for before, _ in places],
+            "before": [signs.with_signs(f"… {before[-_CONTEXT:]}", spaces=False) for before, _ in places],
             "token": [f"‹{token}›" for _, token in places],
             "p_base": p_base,
             "p_candidate": p_candidate,

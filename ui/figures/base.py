@@ -5,11 +5,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from ui import signs
 from ui.palette import Palette, Theme, palette
 
 FONT = "'Source Sans', 'Source Sans 3', system-ui, sans-serif"
 CODE_FONT = "'Source Code Pro', ui-monospace, monospace"
-_INVISIBLE = {"\n": "↵", "\t": "⇥", "\r": "␍", " ": "␣"}
 
 TOOLBAR = {
     "displaylogo": False,
@@ -97,10 +97,7 @@ def token_label(token: str) -> str:
     >>> token_label(" <b>")
     '␣&lt;b&gt;'
     """
-    visible = token.replace(" ", _INVISIBLE[" "], 1) if token.startswith(" ") else token
-    for character in "\n\t\r":
-        visible = visible.replace(character, _INVISIBLE[character])
-    return escape(visible) or "∅"
+    return escape(signs.with_signs(token[:1]) + signs.with_signs(token[1:], spaces=False)) or "∅"
 
 
 def scale(stops: tuple[str, ...]) -> list[list[float | str]]:

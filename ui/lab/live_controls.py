@@ -13,26 +13,11 @@ from typing import Any
 
 import streamlit as st
 
-from engine import paths
-from ui import palette
+from ui import components, palette
 from ui.palette import Theme
 
-_ASSETS = paths.ASSETS / "lab"
-
-
-def _asset(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8")
-
-
-_mount_sliders = st.components.v2.component(
-    "logitscope.live_sliders",
-    html='<div class="sliders"></div>',
-    css=_asset("sliders.css"),
-    js=_asset("sender.js") + _asset("sliders.js"),
-)
-_mount_bars = st.components.v2.component(
-    "logitscope.live_bars", html=_asset("bars.html"), css=_asset("bars.css"), js=_asset("sender.js") + _asset("bars.js")
-)
+_mount_sliders = components.component("lab/sliders")
+_mount_bars = components.component("lab/bars")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import streamlit as st
 
 from engine import paths
 from engine.training.records import Generation, Sample
+from ui import signs
 
 _STYLE = paths.ASSETS / "training" / "training.css"
-_INVISIBLE = str.maketrans({"\n": "↵", "\t": "⇥", "\r": "␍"})
 
 
 def style() -> None:
@@ -23,7 +23,7 @@ def sample_html(sample: Sample, prompt: bool = True) -> str:
     >>> sample_html(Sample("a", ("<b>",), (True,)), prompt=False)
     '<p class="ls-sampled"><mark>&lt;b&gt;</mark></p>'
     """
-    head = f'<span class="ls-prompt">…{escape(sample.prompt.translate(_INVISIBLE))}</span>' if prompt else ""
+    head = f'<span class="ls-prompt">…{escape(signs.with_signs(sample.prompt, spaces=False))}</span>' if prompt else ""
     return f'<p class="ls-sampled">{head}{_tokens(sample.tokens, sample.wanted)}</p>'
 
 
@@ -50,13 +50,13 @@ def glimpses(samples: Iterable[tuple[int, Sample]]) -> None:
 
 def chips(tokens: Iterable[str], more: int) -> None:
     """Tokens that a pattern matches."""
-    cells = "".join(f"<li>{escape(token.replace(' ', '␣').translate(_INVISIBLE))}</li>" for token in tokens)
+    cells = "".join(f"<li>{escape(signs.with_signs(token))}</li>" for token in tokens)
     rest = f'<li class="ls-more">and {more:,} more</li>' if more > 0 else ""
     st.html(f'<ul class="ls-chips" tabindex="0" aria-label="Tokens that match">{cells}{rest}</ul>')
 
 
 def _tokens(tokens: tuple[str, ...], wanted: tuple[bool, ...]) -> str:
-    shown = (escape(token.translate(_INVISIBLE)) for token in tokens)
+    shown = (escape(signs.with_signs(token, spaces=False)) for token in tokens)
     return "".join(
         f"<mark>{text}</mark>" if hit else f"<span>{text}</span>" for text, hit in zip(shown, wanted, strict=True)
     )

@@ -1,7 +1,10 @@
 // The one line above the strip: what to colour by, the scale drawn with its numbers, words. The scale's numbers are
 // its controls: writing another one clamps the scale there, "Fit" takes it back to the smallest and largest value.
 
-class Toolbar {
+import { RANK_LIMITS, stopsOf, VALUES } from "./scales.js";
+import { append, make } from "./text.js";
+
+export class Toolbar {
   // `onChange(view)` is called with the new view when a person changes something.
   constructor(onChange) {
     this.onChange = onChange;
@@ -14,18 +17,22 @@ class Toolbar {
     this.words = make("input");
     this.words.type = "checkbox";
     this.words.onchange = () => onChange({ ...this.view, words: this.words.checked });
-    append(this.element,
+    append(
+      this.element,
       append(make("label", "colour"), make("span", "", "Colour"), this.select),
       this.legend,
-      append(make("label", "words"), this.words, make("span", "", "Whole words")));
+      append(make("label", "words"), this.words, make("span", "", "Whole words")),
+    );
   }
 
   offer(names) {
-    this.select.replaceChildren(...names.map((name) => {
-      const option = make("option", "", VALUES[name].label);
-      option.value = name;
-      return option;
-    }));
+    this.select.replaceChildren(
+      ...names.map((name) => {
+        const option = make("option", "", VALUES[name].label);
+        option.value = name;
+        return option;
+      }),
+    );
   }
 
   // `limits`: the numbers the scale has now; `values`: what it is of.
@@ -36,34 +43,49 @@ class Toolbar {
     const value = VALUES[view.colour];
     const children = value.ramp === "rank" ? this.buckets(limits, theme) : this.scale(value, limits, theme);
     if (values.every((x) => x == null)) children.length = 0; // no scale of nothing
-    if (values.includes(null)) children.push(append(make("span", "missing"), make("i", "swatch hatched"), make("span", "", "not predicted")));
+    if (values.includes(null))
+      children.push(append(make("span", "missing"), make("i", "swatch hatched"), make("span", "", "not predicted")));
     this.legend.replaceChildren(...children);
   }
 
   scale(value, limits, theme) {
     const gradient = make("span", "gradient");
-    const stops = PALETTE[theme][value.ramp];
+    const stops = stopsOf(theme, value.ramp);
     gradient.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
     const decimals = Math.max(2, 2 - Math.floor(Math.log10(limits[1] - limits[0] || 1)));
     const inputs = limits.map((limit, end) =>
-      this.number(+limit.toFixed(Math.min(decimals, 20)), `${end ? "Highest" : "Lowest"} ${value.label}${value.unit && `, ${value.unit}`}`, (entered) => {
-        const next = limits.map((old, i) => (i === end ? entered : value.ramp === "diverging" ? -entered : old));
-        return next[0] < next[1] && this.change({ limits: next });
-      }));
-    const children = [make("span", "end", value.low), inputs[0], gradient, inputs[1],
-      make("span", "end", value.high), value.unit && make("span", "unit", value.unit)];
+      this.number(
+        +limit.toFixed(Math.min(decimals, 20)),
+        `${end ? "Highest" : "Lowest"} ${value.label}${value.unit && `, ${value.unit}`}`,
+        (entered) => {
+          const next = limits.map((old, i) => (i === end ? entered : value.ramp === "diverging" ? -entered : old));
+          return next[0] < next[1] && this.change({ limits: next });
+        },
+      ),
+    );
+    const children = [
+      make("span", "end", value.low),
+      inputs[0],
+      gradient,
+      inputs[1],
+      make("span", "end", value.high),
+      value.unit && make("span", "unit", value.unit),
+    ];
     if (this.view.limits) {
       const fit = make("button", "fit", "Fit");
       fit.type = "button";
       fit.title = "Back to the smallest and largest value";
-      fit.onclick = () => { this.change({ limits: null }); this.select.focus(); };
+      fit.onclick = () => {
+        this.change({ limits: null });
+        this.select.focus();
+      };
       children.push(fit);
     }
     return children.filter(Boolean);
   }
 
   buckets(limits, theme) {
-    const children = PALETTE[theme].rank.map((colour, at) => {
+    const children = stopsOf(theme, "rank").map((colour, at) => {
       const swatch = make("i", "swatch");
       swatch.style.backgroundColor = colour;
       if (at === limits.length) return append(make("span", "bucket"), swatch, make("span", "", "beyond"));
@@ -76,7 +98,10 @@ class Toolbar {
     if (this.view.ranks.some((limit, at) => limit !== RANK_LIMITS[at])) {
       const fit = make("button", "fit", "Reset");
       fit.type = "button";
-      fit.onclick = () => { this.change({ ranks: RANK_LIMITS }); this.select.focus(); };
+      fit.onclick = () => {
+        this.change({ ranks: RANK_LIMITS });
+        this.select.focus();
+      };
       children.push(fit);
     }
     return children;

@@ -1,7 +1,10 @@
 // The card of a cell: its numbers, what the model would have said, how two models differ. All text is textContent.
 
+import { apply, bits, format, largest, minus, sum, VALUES } from "./scales.js";
+import { append, make, tokenText } from "./text.js";
+
 // One cell's card. `unit` is {from, to, text}; `isWord` in word view.
-function buildCard(payload, unit, isWord) {
+export function buildCard(payload, unit, isWord) {
   const card = make("article", "card");
   const several = unit.to - unit.from > 1;
   const place = several ? `tokens ${unit.from + 1}–${unit.to}` : `token ${unit.from + 1}`;
@@ -19,7 +22,13 @@ function describe(card, payload, unit, several, isWord) {
   }
   const facts = make("dl");
   const fact = (label, number, unitName) =>
-    facts.append(append(make("div"), make("dt", "", label), append(make("dd", "", number), unitName && make("small", "", ` ${unitName}`))));
+    facts.append(
+      append(
+        make("div"),
+        make("dt", "", label),
+        append(make("dd", "", number), unitName && make("small", "", ` ${unitName}`)),
+      ),
+    );
   fact("Probability", format.percent(value("prob")));
   fact(several ? "Worst rank" : "Rank", rankText(payload.columns.rank, payload.ties, unit.from, unit.to));
   fact("Surprisal", format.signed(value("surprisal")), "bits");
@@ -39,32 +48,38 @@ function describe(card, payload, unit, several, isWord) {
 }
 
 // The rank of the worst token of from..to-1. Tokens with equal logits share the ranks from the first on: '3 to 5 (tied)'.
-function rankText(ranks, ties, from, to) {
+export function rankText(ranks, ties, from, to) {
   const rank = largest(ranks, from, to);
   let others = 0;
   for (let i = from; i < to; i++) if (ranks[i] === rank) others = Math.max(others, ties[i] ?? 0);
   return rank == null || !others ? format.rank(rank) : `${format.rank(rank)} to ${format.rank(rank + others)} (tied)`;
 }
 
+// Which of the listed texts, most probable first, is the actual token's; -1 if it is none. Texts of two tokens can look
+// alike, so the rank decides, and the text only among tokens of one rank, `ties` of which are others.
+export function actualPlace(listed, actual, rank, ties = 0) {
+  if (!ties) return rank <= listed.length ? rank - 1 : -1;
+  const place = listed.indexOf(actual, rank - 1);
+  return place < rank + ties ? place : -1;
+}
+
 // The model's most probable tokens here, the actual one marked, and below a gap where it is not among them.
 function alternatives(card, payload, i) {
   const { k, token, log_prob } = payload.top;
   if (!k) return;
+  const { rank } = payload.columns;
+  const own = Math.exp(payload.columns.log_prob[i]);
+  const listed = token.slice(i * k, (i + 1) * k).map((at) => payload.strings[at]);
   const actual = payload.strings[payload.token[i]];
-  const rank = payload.columns.rank[i], own = payload.columns.log_prob[i];
+  const place = actualPlace(listed, actual, rank[i], payload.ties[i]);
   const list = make("ul", "bars");
-  let found = false;
-  for (let j = i * k; j < (i + 1) * k; j++) {
-    const p = Math.exp(log_prob[j]);
-    const text = payload.strings[token[j]];
-    // Texts of two tokens can look alike: the rank decides, and the text breaks ties of equal probability.
-    const isActual = !found && text === actual && Math.abs(log_prob[j] - own) < 0.01;
-    found ||= isActual;
-    list.append(bar(text, [p], format.percent(p), isActual));
-  }
-  if (!found) {
-    if (rank > k + 1) list.append(make("li", "gap", `rank ${format.rank(k + 1)} to ${format.rank(rank - 1)}`));
-    list.append(bar(actual, [Math.exp(own)], format.percent(Math.exp(own)), true));
+  listed.forEach((text, at) => {
+    const p = Math.exp(log_prob[i * k + at]);
+    list.append(bar(text, [p], format.percent(p), at === place));
+  });
+  if (place < 0) {
+    if (rank[i] > k + 1) list.append(make("li", "gap", `rank ${format.rank(k + 1)} to ${format.rank(rank[i] - 1)}`));
+    list.append(bar(actual, [own], format.percent(own), true));
   }
   append(card, make("p", "caption", "The model expected"), list);
 }
@@ -94,15 +109,19 @@ function compareModels(card, payload, unit, several) {
   pair("Log-prob (nats)", "log_prob", format.signed, sum);
   pair("Surprisal (bits)", "log_prob", (x) => format.signed(bits(minus(0, x))), sum);
   rowOf(several ? "Worst rank" : "Rank", "rank", (side) =>
-    rankText(c[`rank_${side}`], payload[`ties_${side}`], unit.from, unit.to));
+    rankText(c[`rank_${side}`], payload[`ties_${side}`], unit.from, unit.to),
+  );
   pair(several ? "Entropy met (bits)" : "Entropy (bits)", "entropy", (x) => format.signed(bits(x)), sum);
   pair("Tokens", "pieces", String, sum);
   card.append(table);
   const difference = VALUES.difference.at(payload, unit.from, unit.to);
   const notes = [difference == null ? "Not predicted by both" : `B − A ${format.difference(difference)} nats`];
   if (c.kl_ab && difference != null) {
-    notes.push(`KL(A‖B) ${format.small(sum(c.kl_ab, unit.from, unit.to))}`, `KL(B‖A) ${format.small(sum(c.kl_ba, unit.from, unit.to))}`,
-      `${several ? "largest " : ""}JS ${format.small(largest(c.js, unit.from, unit.to))}`);
+    notes.push(
+      `KL(A‖B) ${format.small(sum(c.kl_ab, unit.from, unit.to))}`,
+      `KL(B‖A) ${format.small(sum(c.kl_ba, unit.from, unit.to))}`,
+      `${several ? "largest " : ""}JS ${format.small(largest(c.js, unit.from, unit.to))}`,
+    );
   }
   card.append(make("p", "note", notes.join(" · ")));
   if (payload.changed && !several && difference != null) changes(card, payload, unit.from);
