@@ -1,18 +1,19 @@
 // The view in the page's address: short names, and only what is not the default.
 
+import { isRising } from "./scales.js";
+
 const NAMES = ["colour", "limits", "ranks", "words"];
 
 const numbers = (text) => (text ? text.split("_").map(Number) : []);
-const isRising = (list, length) =>
-  list.length === length && list.every((x, i) => Number.isFinite(x) && (!i || x > list[i - 1]));
+const isScale = (list, length) => list.length === length && isRising(list);
 
 // The view that a query names, over `initial`; what cannot be used in it is left out. `colours`: those that are defined.
 export function viewIn(query, prefix, initial, colours) {
   const [colour, limits, ranks, words] = NAMES.map((name) => query.get(prefix + name));
   const view = { ...initial };
   if (colours.includes(colour)) view.colour = colour;
-  if (isRising(numbers(limits), 2)) view.limits = numbers(limits);
-  if (isRising(numbers(ranks), 3) && numbers(ranks)[0] >= 1) view.ranks = numbers(ranks);
+  if (isScale(numbers(limits), 2)) view.limits = numbers(limits);
+  if (isScale(numbers(ranks), 3) && numbers(ranks)[0] >= 1) view.ranks = numbers(ranks);
   if (words !== null) view.words = words === "1";
   return view;
 }

@@ -123,6 +123,8 @@ export const VALUES = {
 };
 export const RANK_LIMITS = [10, 100, 1000];
 
+export const isRising = (list) => list.every((x, i) => Number.isFinite(x) && (!i || x > list[i - 1]));
+
 // Smallest and largest value, unpredicted ones left out; symmetric about 0 for a difference.
 export function extent(values, diverging) {
   let low = Infinity,

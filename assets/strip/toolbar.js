@@ -1,8 +1,23 @@
 // The one line above the strip: what to colour by, the scale drawn with its numbers, words. The scale's numbers are
 // its controls: writing another one clamps the scale there, "Fit" takes it back to the smallest and largest value.
 
-import { RANK_LIMITS, stopsOf, VALUES } from "./scales.js";
+import { isRising, RANK_LIMITS, stopsOf, VALUES } from "./scales.js";
 import { append, make } from "./text.js";
+
+// A number as people write it: with a minus sign proper, with a decimal comma; NaN for what is none.
+export const numberIn = (text) => Number.parseFloat(text.replace("−", "-").replace(",", "."));
+
+// The limits of a scale with one of them moved, the other of a difference with it; null if they make no scale.
+export function withLimit(limits, end, entered, isDiverging) {
+  const moved = limits.map((old, i) => (i === end ? entered : isDiverging ? -entered : old));
+  return isRising(moved) ? moved : null;
+}
+
+// The same of the thresholds of ranks.
+export function withThreshold(thresholds, at, entered) {
+  const moved = thresholds.with(at, Math.round(entered));
+  return isRising(moved) && moved[0] >= 1 ? moved : null;
+}
 
 export class Toolbar {
   // `onChange(view)` is called with the new view when a person changes something.
@@ -50,80 +65,56 @@ export class Toolbar {
 
   scale(value, limits, theme) {
     const gradient = make("span", "gradient");
-    const stops = stopsOf(theme, value.ramp);
-    gradient.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
+    gradient.style.backgroundImage = `linear-gradient(to right, ${stopsOf(theme, value.ramp).join(", ")})`;
     const decimals = Math.max(2, 2 - Math.floor(Math.log10(limits[1] - limits[0] || 1)));
-    const inputs = limits.map((limit, end) =>
-      this.number(
-        +limit.toFixed(Math.min(decimals, 20)),
-        `${end ? "Highest" : "Lowest"} ${value.label}${value.unit && `, ${value.unit}`}`,
-        (entered) => {
-          const next = limits.map((old, i) => (i === end ? entered : value.ramp === "diverging" ? -entered : old));
-          return next[0] < next[1] && this.change({ limits: next });
-        },
-      ),
-    );
-    const children = [
-      make("span", "end", value.low),
-      inputs[0],
-      gradient,
-      inputs[1],
-      make("span", "end", value.high),
-      value.unit && make("span", "unit", value.unit),
-    ];
-    if (this.view.limits) {
-      const fit = make("button", "fit", "Fit");
-      fit.type = "button";
-      fit.title = "Back to the smallest and largest value";
-      fit.onclick = () => {
-        this.change({ limits: null });
-        this.select.focus();
-      };
-      children.push(fit);
-    }
-    return children.filter(Boolean);
+    const [low, high] = ["Lowest", "Highest"].map((which, end) => {
+      const label = `${which} ${value.label}${value.unit && `, ${value.unit}`}`;
+      const shown = +limits[end].toFixed(Math.min(decimals, 20));
+      return this.number(shown, label, (entered) => ({
+        limits: withLimit(limits, end, entered, value.ramp === "diverging"),
+      }));
+    });
+    const word = (text, className = "end") => text && make("span", className, text);
+    const fit = this.view.limits && this.reset("Fit", "Back to the smallest and largest value", { limits: null });
+    return [word(value.low), low, gradient, high, word(value.high), word(value.unit, "unit"), fit].filter(Boolean);
   }
 
   buckets(limits, theme) {
     const children = stopsOf(theme, "rank").map((colour, at) => {
       const swatch = make("i", "swatch");
       swatch.style.backgroundColor = colour;
-      if (at === limits.length) return append(make("span", "bucket"), swatch, make("span", "", "beyond"));
-      const input = this.number(limits[at], `Rank threshold ${at + 1}`, (entered) => {
-        const next = limits.map((old, i) => (i === at ? Math.round(entered) : old));
-        return next.every((limit, i) => limit >= 1 && (!i || limit > next[i - 1])) && this.change({ ranks: next });
-      });
-      return append(make("span", "bucket"), swatch, make("span", "", at ? "to" : "top"), input);
+      const bucket = append(make("span", "bucket"), swatch);
+      if (at === limits.length) return append(bucket, make("span", "", "beyond"));
+      const input = this.number(limits[at], `Rank threshold ${at + 1}`, (entered) => ({
+        ranks: withThreshold(limits, at, entered),
+      }));
+      return append(bucket, make("span", "", at ? "to" : "top"), input);
     });
-    if (this.view.ranks.some((limit, at) => limit !== RANK_LIMITS[at])) {
-      const fit = make("button", "fit", "Reset");
-      fit.type = "button";
-      fit.onclick = () => {
-        this.change({ ranks: RANK_LIMITS });
-        this.select.focus();
-      };
-      children.push(fit);
-    }
-    return children;
+    const isMoved = limits.some((limit, at) => limit !== RANK_LIMITS[at]);
+    return isMoved ? [...children, this.reset("Reset", "Back to 10, 100, 1,000", { ranks: RANK_LIMITS })] : children;
   }
 
-  change(part) {
-    this.onChange({ ...this.view, ...part });
-    return true;
+  reset(text, title, part) {
+    const button = make("button", "fit", text);
+    Object.assign(button, { type: "button", title });
+    button.onclick = () => {
+      this.onChange({ ...this.view, ...part });
+      this.select.focus();
+    };
+    return button;
   }
 
-  // A number that can be written over; what cannot be used is put back.
-  number(value, label, use) {
+  // A number that can be written over. `partOf(entered)` is what it makes of the view; what cannot be used is put back.
+  number(value, label, partOf) {
     const input = make("input", "number");
     const shown = String(value || 0).replace("-", "−");
-    input.value = shown;
-    input.inputMode = "decimal";
-    input.autocomplete = "off";
-    input.size = Math.max(2, shown.length);
+    Object.assign(input, { value: shown, inputMode: "decimal", autocomplete: "off", size: Math.max(2, shown.length) });
     input.setAttribute("aria-label", label);
     input.onchange = () => {
-      const entered = parseFloat(input.value.replace("−", "-").replace(",", "."));
-      if (input.value === shown || !Number.isFinite(entered) || !use(entered)) input.value = shown;
+      const part = partOf(numberIn(input.value));
+      const isUsable = Object.values(part).every((it) => it !== null);
+      if (input.value === shown || !isUsable) input.value = shown;
+      else this.onChange({ ...this.view, ...part });
     };
     input.onkeydown = (event) => event.stopPropagation();
     return input;

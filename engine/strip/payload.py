@@ -48,13 +48,11 @@ def payload(scores: TextScores, *, top_k: int | None = None) -> Payload:
         log-probabilities, a token after the other).
     """
     strings = _Strings()
-    starts = graphemes.cell_starts(scores.text, scores.spans, [start for start, _ in scores.groups])
-    texts = graphemes.cell_texts(scores.text, scores.spans, [*starts, len(scores)])
     k = scores.top_ids.shape[1] if top_k is None else min(top_k, scores.top_ids.shape[1])
     return {
         "kind": "scores",
         "title": scores.model_title,
-        **_layout(texts, starts, strings),
+        **_layout(scores.text, scores.spans, [start for start, _ in scores.groups], strings),
         "opening": list(scores.opening_tokens),
         "token": strings.all(scores.tokens),
         "columns": {
@@ -93,18 +91,15 @@ def comparison_payload(
         shown = payload(comparison.a if which == "a" else comparison.b, top_k=top_k)
         return {**shown, "side": which, "domain": _shared_domain(comparison)}
     strings = _Strings()
-    m = len(comparison.spans)
-    groups = [start for start, _ in comparison.a.groups] if comparison.shared_vocabulary else list(range(m))
-    starts = graphemes.cell_starts(comparison.a.text, comparison.spans, groups)
-    texts = graphemes.cell_texts(comparison.a.text, comparison.spans, [*starts, m])
-    tokens = comparison.a.tokens if comparison.shared_vocabulary else comparison.span_texts()
+    shared = comparison.shared_vocabulary
+    groups = [start for start, _ in comparison.a.groups] if shared else list(range(len(comparison.spans)))
     return {
         "kind": "comparison",
         "title_a": comparison.a.model_title,
         "title_b": comparison.b.model_title,
-        **_layout(texts, starts, strings),
+        **_layout(comparison.a.text, comparison.spans, groups, strings),
         "opening": _common_opening(comparison),
-        "token": strings.all(tokens),
+        "token": strings.all(comparison.a.tokens if shared else comparison.span_texts()),
         "columns": _comparison_columns(comparison),
         **_comparison_ties(comparison),
         "changed": _changed(comparison, strings),
@@ -127,11 +122,13 @@ class _Strings:
         return list(self._index)
 
 
-def _layout(texts: list[str], starts: list[int], strings: _Strings) -> Payload:
+def _layout(text: str, spans: Ints, groups: list[int], strings: _Strings) -> Payload:
     """What the strip builds its cells from; `signature` changes just when they must be built anew."""
-    drawn = json.dumps([texts, starts]).encode()
+    starts = graphemes.cell_starts(text, spans, groups)
+    edges = [*starts, len(spans)]
+    texts = graphemes.cell_texts(text, spans, edges)
     return {
-        "signature": hashlib.sha256(drawn).hexdigest()[:16],
+        "signature": hashlib.sha256(json.dumps([texts, edges]).encode()).hexdigest()[:16],
         "monospace": graphemes.is_code("".join(texts)),
         "cell": starts,
         "word": [starts[at] for at in graphemes.word_starts(texts)],

@@ -8,7 +8,7 @@ the page's address.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import streamlit as st
@@ -45,17 +45,8 @@ def slider_values(key: str, sliders: Sequence[Slider]) -> dict[str, float]:
 
 def mount_sliders(key: str, sliders: Sequence[Slider], values: dict[str, float]) -> None:
     """Draw the group; `values` are what the page shows now."""
-    data = {
-        "sliders": [
-            {
-                "name": s.name, "label": s.label, "low": s.low, "high": s.high, "step": s.step,
-                "home": s.home, "value": values[s.name],
-            }
-            for s in sliders
-        ],
-        **_turn(key),
-    }  # fmt: skip
-    _mount_sliders(key=key, data=data, on_values_change=lambda: None)
+    rows = [asdict(slider) | {"value": values[slider.name]} for slider in sliders]
+    _mount_sliders(key=key, data={"sliders": rows, **_turn(key)}, on_values_change=lambda: None)
 
 
 def bar_values(key: str, home: tuple[list[float], list[float]]) -> tuple[list[float], list[float]]:
@@ -114,8 +105,7 @@ def _turn(key: str) -> dict[str, Any]:
 
 
 def _epoch(key: str) -> int:
-    epoch: int = st.session_state.get(f"{key}-epoch", 0)
-    return epoch
+    return int(st.session_state.get(f"{key}-epoch", 0))
 
 
 def _number(wanted: Any, otherwise: float) -> float:
