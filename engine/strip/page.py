@@ -15,8 +15,6 @@ from engine.strip import modules, payload
 if TYPE_CHECKING:  # results show themselves as such a page
     from engine.scoring.results import ModelComparison, TextScores
 
-_Facts = list[tuple[str, str]]
-
 
 @cache
 def script() -> str:
@@ -27,8 +25,7 @@ def script() -> str:
 @cache
 def style() -> str:
     """The strip's style sheet, with the palette of both themes and the signs of white space as custom properties."""
-    palette = _table("palette")
-    signs = _table("signs")
+    palette, signs = _table("palette"), _table("signs")
     rules = [f".ls[data-theme={theme}] {{ {_properties('p', palette[theme])} }}" for theme in ("light", "dark")]
     shown = {name: f'"{signs[character]}"' for name, character in (("newline", "\n"), ("tab", "\t"))}
     sheet = (ASSETS / "strip" / "strip.css").read_text(encoding="utf-8")
@@ -73,11 +70,11 @@ def comparison_html(comparison: ModelComparison, *, title: str = "Logitscope") -
     return _html(payload.comparison_payload(comparison), facts, title)
 
 
-def _opened(scores: TextScores, label: str) -> _Facts:
+def _opened(scores: TextScores, label: str) -> list[tuple[str, str]]:
     return [(label, " ".join(scores.opening_tokens))] if scores.opening_tokens else []
 
 
-def _html(strip: payload.Payload, facts: _Facts, title: str) -> str:
+def _html(strip: payload.Payload, facts: list[tuple[str, str]], title: str) -> str:
     code, sheet = modules.joined(ASSETS / "strip" / "page.js"), style()
     # Escaped so that no text can end the script element it travels in.
     data = json.dumps({"strip": strip, "title": title, "facts": facts}, separators=(",", ":")).replace("<", "\\u003c")

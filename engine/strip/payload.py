@@ -101,7 +101,7 @@ def comparison_payload(
         "opening": _common_opening(comparison),
         "token": strings.all(comparison.a.tokens if shared else comparison.span_texts()),
         "columns": _comparison_columns(comparison),
-        **_comparison_ties(comparison),
+        **({f"ties_{side}": _ties(getattr(comparison, side)) for side in "ab"} if shared else {}),
         "changed": _changed(comparison, strings),
         "strings": strings.table,
     }
@@ -154,13 +154,6 @@ def _ties(scores: TextScores) -> dict[str, int]:
     return {str(i): int(scores.ties[i]) for i in np.flatnonzero(scores.ties)}
 
 
-def _comparison_ties(comparison: ModelComparison) -> Payload:
-    """Ties of both models, where ranks are shown: with one vocabulary."""
-    if not comparison.shared_vocabulary:
-        return {}
-    return {"ties_a": _ties(comparison.a), "ties_b": _ties(comparison.b)}
-
-
 def _common_opening(comparison: ModelComparison) -> list[str]:
     in_a, in_b = comparison.a.opening_tokens, comparison.b.opening_tokens
     return list(in_a) if in_a == in_b else []
@@ -179,21 +172,16 @@ def _shared_domain(comparison: ModelComparison) -> dict[str, list[float]]:
 
 
 def _comparison_columns(comparison: ModelComparison) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {
-        "log_prob_a": _rounded(comparison.log_probs_a),
-        "log_prob_b": _rounded(comparison.log_probs_b),
-    }
+    columns: dict[str, list[Any]]
+    columns = {f"log_prob_{side}": _rounded(getattr(comparison, f"log_probs_{side}")) for side in "ab"}
     if not comparison.shared_vocabulary:
         pieces = {"pieces_a": comparison.ranges_a, "pieces_b": comparison.ranges_b}
         return columns | {name: (ranges[:, 1] - ranges[:, 0]).tolist() for name, ranges in pieces.items()}
     for side, scores in (("a", comparison.a), ("b", comparison.b)):
         columns[f"rank_{side}"] = _ranks(scores.ranks)
         columns[f"entropy_{side}"] = _rounded(scores.entropies)
-    for name in ("kl_ab", "kl_ba", "js"):
-        values = getattr(comparison, name)
-        if values is not None:
-            columns[name] = _rounded(values)
-    return columns
+    divergences = {name: getattr(comparison, name) for name in ("kl_ab", "kl_ba", "js")}
+    return columns | {name: _rounded(values) for name, values in divergences.items() if values is not None}
 
 
 def _changed(comparison: ModelComparison, strings: _Strings) -> Payload | None:
