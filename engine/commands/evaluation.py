@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import engine
 from engine import errors
 from engine.commands import inputs, options, progress
 from engine.evaluation.corpora.corpus import Corpus, read_corpus_file
@@ -98,12 +99,10 @@ def _done(store: Any, run_id: str, device: str) -> object:
 
 def _plan_divergence(store: Any, given: argparse.Namespace) -> Any:
     from engine.evaluation.runs import plans
-    from engine.models.request import ModelRequest
 
-    base = ModelRequest(given.base, given.base_precision)
-    candidate = ModelRequest(given.candidate, given.candidate_precision)
-    named = ("window", "stride", "bos", "special_tokens", "common_tokens")
-    reading = {name: getattr(given, name) for name in named}
+    base = engine.ModelRequest(given.base, given.base_precision)
+    candidate = engine.ModelRequest(given.candidate, given.candidate_precision)
+    reading = options.named(given, "common_tokens", *options.READING)
     return plans.plan_divergence(store, base, candidate, _corpus(given.file, given), **reading)
 
 
@@ -123,20 +122,17 @@ def _plan_hellaswag(store: Any, given: argparse.Namespace) -> Any:
 def _plan_mauve(store: Any, given: argparse.Namespace) -> Any:
     from engine.evaluation.mauve.generation import Sampling
     from engine.evaluation.runs import plans
-    from engine.models.request import ModelRequest
 
     human = _corpus(given.file, given).texts
     other = None if given.against is None else _corpus(given.against, given).texts
     return plans.plan_mauve(
         store,
-        ModelRequest(given.features, given.features_precision),
+        engine.ModelRequest(given.features, given.features_precision),
         human,
         other=other,
         models=_models(given) if other is None else (),
-        opening_tokens=given.opening_tokens,
         sampling=Sampling(given.temperature, given.top_k, given.top_p, given.new_tokens, given.seed),
-        seeds=given.seeds,
-        bos=given.bos,
+        **options.named(given, "opening_tokens", "seeds", "bos"),
     )
 
 
@@ -150,14 +146,12 @@ def _note(notes: Iterable[str]) -> None:
     progress.say(*(f"note: {note}" for note in notes))
 
 
-def _models(given: argparse.Namespace) -> list[Any]:
-    from engine.models.request import ModelRequest
-
+def _models(given: argparse.Namespace) -> "list[engine.ModelRequest]":
     precisions = given.precision or []
     names = given.model or [registry.DEFAULT_MODEL] * max(1, len(precisions))
     if len(precisions) > len(names):
         raise errors.ParameterError(f"{len(precisions)} precisions for {len(names)} models. Give one for each model.")
-    return [ModelRequest(name, *precisions[place : place + 1]) for place, name in enumerate(names)]
+    return [engine.ModelRequest(name, *precisions[place : place + 1]) for place, name in enumerate(names)]
 
 
 def _runs(given: argparse.Namespace) -> object:

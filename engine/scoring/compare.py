@@ -1,6 +1,6 @@
 """Two models on one text: how much better either predicts each piece, and how far their distributions are apart."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,14 +106,6 @@ def _pearson(x: Floats, y: Floats) -> float:
     return float(np.clip((x @ y) / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
 
 
-@dataclass(frozen=True, eq=False)
-class _Outside:
-    """(C,) probability that each model gives to the tokens that are not common."""
-
-    outside_a: torch.Tensor
-    outside_b: torch.Tensor
-
-
 class _Walk:
     """Both models' readings of the same tokens and what lies between them, tile after tile.
 
@@ -128,27 +120,22 @@ class _Walk:
         self.readers = head.Reader(top_k), head.Reader(top_k)
         self.common_readers = head.Reader(0), head.Reader(0)
         self.apart: list[divergences.Divergences] = []
-        self.outside: list[_Outside] = []
 
     def take(self, logits: list[torch.Tensor], targets: torch.Tensor) -> None:
         """Read one tile: (C, V) logits of either model and the (C,) tokens that came next."""
-        whole = [reader.read(own, targets) for reader, own in zip(self.readers, logits, strict=True)]
+        a, b = self.readers
+        a.read(logits[0], targets)
+        b.read(logits[1], targets)
         if self.common is None:
-            self.apart.append(self._between(self.readers))
+            self.apart.append(divergences.between(a.space, b.space, self.n_changed))
             return
+        a, b = self.common_readers
         common = self.common.to(targets.device)
         columns = torch.searchsorted(common, targets)
-        inside = [reader.read(own[:, common], columns) for reader, own in zip(self.common_readers, logits, strict=True)]
-        pairs = zip(whole, inside, strict=True)
-        # p over all tokens = p over the common ones times their mass
-        self.outside.append(
-            _Outside(*(-torch.expm1(one.log_probs - part.log_probs).clamp_(max=0.0) for one, part in pairs))
-        )
-        apart = self._between(self.common_readers)
+        a.read(logits[0][:, common], columns)
+        b.read(logits[1][:, common], columns)
+        apart = divergences.between(a.space, b.space, self.n_changed)
         self.apart.append(replace(apart, changed_ids=common[apart.changed_ids]))
-
-    def _between(self, readers: tuple[head.Reader, head.Reader]) -> divergences.Divergences:
-        return divergences.between(readers[0].space, readers[1].space, self.n_changed)
 
 
 def _in_step_steps(
@@ -174,22 +161,18 @@ def _in_step_steps(
 
 def _columns(model: ScoringModel, reading: score.Reading, walk: _Walk) -> dict[str, Any]:
     """The fields of a `ModelComparison` that only a shared vocabulary gives."""
-    apart, n_changed = walk.apart, walk.n_changed
-    changed_ids = score.column(reading, apart, "changed_ids", -1, np.int64, n_changed)
-    columns = {
-        **{name: score.column(reading, apart, name, np.nan, np.float64) for name in ("kl_ab", "kl_ba", "js")},
-        **{
-            name: score.column(reading, apart, name, np.nan, np.float64, n_changed)
-            for name in ("changed_log_probs_a", "changed_log_probs_b")
-        },
-        "same_top1": score.column(reading, apart, "same_top1", 0.0, np.float64),
-        "changed_ids": changed_ids,
-        "changed_tokens": score.token_table(model, changed_ids),
-    }
+    blank = dict.fromkeys(("kl_ab", "kl_ba", "js"), np.nan) | {"same_top1": 0.0}
+    blank_changed = {"changed_ids": -1, "changed_log_probs_a": np.nan, "changed_log_probs_b": np.nan}
+    changed = score.columns(reading, walk.apart, blank_changed, walk.n_changed)
+    columns = score.columns(reading, walk.apart, blank) | changed
+    columns["changed_tokens"] = score.token_table(model, changed["changed_ids"])
     if walk.common is None:
         return columns
-    sides = {name: score.column(reading, walk.outside, name, np.nan, np.float64) for name in vocabularies.SIDES}
-    return {**columns, **sides, "common_tokens": len(walk.common)}
+    for side, whole, inside in zip(vocabularies.SIDES, walk.readers, walk.common_readers, strict=True):
+        log_probs = (score.columns(reading, r.readings, {"log_probs": np.nan})["log_probs"] for r in (whole, inside))
+        # p over all tokens = p over the common ones times their mass
+        columns[side] = -np.expm1(np.minimum(np.subtract(*log_probs), 0.0))
+    return {**columns, "common_tokens": len(walk.common)}
 
 
 def _comparison(

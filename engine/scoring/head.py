@@ -158,12 +158,11 @@ class Reader:
         self.top_k = top_k
         self.readings: list[Readings] = []
 
-    def read(self, logits: torch.Tensor, targets: torch.Tensor) -> Readings:
-        """Numbers of one tile, kept and returned; (C, V) logits and the (C,) ids of the tokens that came next."""
+    def read(self, logits: torch.Tensor, targets: torch.Tensor) -> None:
+        """Take the numbers of one tile: (C, V) logits and the (C,) ids of the tokens that came next."""
         if not self.readings:
             self.space = Workspace(logits.shape[1], logits.device)
         self.readings.append(self.space.read(logits, targets, self.top_k))
-        return self.readings[-1]
 
 
 TakeTile = Callable[[list[torch.Tensor], torch.Tensor], object]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from engine import steps
@@ -51,11 +50,6 @@ class Reading:
     opening_ids: tuple[int, ...]
     plan: windows.WindowPlan
     windows: tuple[windows.Window, ...]
-
-    @property
-    def top_k(self) -> int:
-        """Alternatives kept at each position."""
-        return self.settings.top_k
 
     @property
     def n(self) -> int:
@@ -250,12 +244,12 @@ def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list
     UnsupportedModelError
         Where a log-probability is not a number.
     """
-    log_probs = column(reading, readings, "log_probs", np.nan, np.float64)
-    if np.isnan(log_probs[reading.n_blank :]).any():
+    numbers = columns(reading, readings, {"log_probs": np.nan, "ranks": 0, "ties": 0, "entropies": np.nan})
+    if np.isnan(numbers["log_probs"][reading.n_blank :]).any():
         raise UnsupportedModelError(
             f"{model.title} gave outputs that are not numbers for this text. Load it in float32, or take another model."
         )
-    top_ids = column(reading, readings, "top_ids", -1, np.int64, reading.top_k)
+    top = columns(reading, readings, {"top_ids": -1, "top_log_probs": np.nan}, reading.settings.top_k)
     return TextScores(
         text=text,
         model_key=model.key,
@@ -263,13 +257,9 @@ def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list
         token_ids=reading.encoding.token_ids,
         tokens=tuple(model.tokenizer.token_texts(reading.encoding.token_ids)),
         spans=reading.encoding.spans,
-        log_probs=log_probs,
-        ranks=column(reading, readings, "ranks", 0, np.int64),
-        ties=column(reading, readings, "ties", 0, np.int64),
-        entropies=column(reading, readings, "entropies", np.nan, np.float64),
-        top_ids=top_ids,
-        top_log_probs=column(reading, readings, "top_log_probs", np.nan, np.float64, reading.top_k),
-        top_tokens=token_table(model, top_ids),
+        **numbers,
+        **top,
+        top_tokens=token_table(model, top["top_ids"]),
         window=reading.plan.window,
         stride=reading.plan.stride,
         bos=reading.settings.bos,
@@ -279,14 +269,16 @@ def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list
     )
 
 
-def column(
-    reading: Reading, parts: Sequence[object], name: str, blank: float, dtype: type, *width: int
-) -> npt.NDArray[Any]:
-    """Array (n, *width) on the CPU of the field `name` of all parts, which are in the order of the text."""
-    out: npt.NDArray[Any] = np.full((reading.n, *width), blank, dtype=dtype)
-    if parts:
-        out[reading.n_blank :] = torch.cat([getattr(part, name) for part in parts]).cpu().numpy()
-    return out
+def columns(reading: Reading, parts: Sequence[object], blanks: dict[str, float], *width: int) -> dict[str, Any]:
+    """Arrays (n, *width) on the CPU of fields of all parts, which are in the order of the text.
+
+    `blanks` names the fields, each with what stands for it where nothing was predicted: an int makes them int64.
+    """
+    found = {name: np.full((reading.n, *width), blank) for name, blank in blanks.items()}
+    for name, column in found.items():
+        if parts:
+            column[reading.n_blank :] = torch.cat([getattr(part, name) for part in parts]).cpu().numpy()
+    return found
 
 
 def token_table(model: ScoringModel, ids: Ints) -> tuple[tuple[str, ...], ...]:

@@ -254,10 +254,19 @@ def python(code: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes)  # type: ignore[call-overload]
 
 
+WAITING = """
+import signal, sys
+from engine.commands import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts the tests behind it has it ignored
+print("ready", flush=True)
+sys.exit(main(["score", "-"]))
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signal to another process")
 def test_an_interrupt_ends_it_with_the_status_that_shells_expect() -> None:
-    code = "import sys; from engine.commands import main; print('ready', flush=True); sys.exit(main(['score', '-']))"
-    with python(code) as process:
+    with python(WAITING) as process:
         assert process.stdout.readline() == b"ready\n"
         time.sleep(0.5)  # it waits for its standard input now
         process.send_signal(signal.SIGINT)
@@ -299,3 +308,9 @@ def test_without_an_output_or_a_place_for_errors_it_works_on() -> None:
     assert shell("engine models 2>&- | head -c 2").stdout == "[{"
     assert shell("engine models >&-").returncode == 0
     assert shell("engine score /absent 2>&-").returncode == 2
+
+
+def test_asking_for_help_loads_nothing_heavy() -> None:
+    code = "import sys; from engine import commands; commands.parser(); print({'torch', 'pandas'} & set(sys.modules))"
+    with python(code) as process:
+        assert process.communicate(timeout=60) == (b"set()\n", b"")
