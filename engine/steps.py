@@ -39,7 +39,7 @@ class Progress:
 Steps = Generator[Progress, None, T]
 """A computation in steps: yields `Progress`, returns a `T`."""
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[Progress], object]
 
 
 class Watched(Iterator[Progress], Generic[T]):
@@ -91,12 +91,9 @@ def blocking(make_steps: Callable[P, Steps[T]]) -> Callable[P, T]:
         on_progress = cast("OnProgress | None", kwargs.pop("on_progress", None))
         return run(make_steps(*args, **kwargs), on_progress)
 
-    steps_name = make_steps.__name__
+    steps_name, signature = make_steps.__name__, inspect.signature(make_steps)
+    watcher = inspect.Parameter("on_progress", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=OnProgress)
     call.__name__ = call.__qualname__ = steps_name.removesuffix("_steps")
-    signature = inspect.signature(make_steps)
-    watcher = inspect.Parameter(
-        "on_progress", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=OnProgress | None
-    )
     call.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[*signature.parameters.values(), watcher],
         return_annotation=get_args(signature.return_annotation)[-1],

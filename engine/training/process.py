@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.errors import EngineError
+from engine.steps import Watched
 from engine.training.config import SCRATCH, BiasConfig
 from engine.training.states import RunState
 
@@ -94,22 +95,17 @@ def narrate(
     """
     from engine.training import loop, records, saving, starting
 
-    steps = loop.train_bias_steps(config, controls=controls)
+    work = Watched(loop.train_bias_steps(config, controls=controls))
     said: Message = {}
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            result = stop.value
-            break
+    for progress in work:
         step = progress if isinstance(progress, records.TrainProgress) else records.TrainProgress(progress.message)
         if said != (doing := _doing(step.state, step.message)):
             said = doing
             yield doing
         if step.event is not None:
             yield records.event_to_dict(step.event)
-    run = result.run
-    end = {"event": "end", "outcome": run.outcome, "message": run.message, "kept_step": run.kept_step}
+    result, run = work.result, work.result.run
+    end: Message = {"event": "end", "outcome": run.outcome, "message": run.message, "kept_step": run.kept_step}
     if folder is not None:
         yield _doing(RunState.FINISHING, "Writing the trained model")
         end["after"] = str(result.save(folder / f"{name_of(config)}-{folder.name}"))
