@@ -28,20 +28,19 @@ def add(commands: Any) -> None:
     command.add_argument("--match-case", action="store_true", help="x is not X")
     for setting in SETTINGS.values():
         name = f"--{setting.name.replace('_', '-')}"
-        command.add_argument(name, type=setting.kind, choices=setting.choices or None, help=setting.meaning.help)
+        command.add_argument(name, type=setting.kind, choices=setting.choices or None, help=setting.help)
     command.add_argument("--save", type=Path, metavar="DIRECTORY", help="write the trained model there")
 
 
 def configuration(given: argparse.Namespace) -> BiasConfig:
     """The preset with what the options change in it."""
     base = presets.preset(given.preset).config
-    changed = {name: getattr(given, name) for name in SETTINGS}
+    changed = {name: getattr(given, name) for name in SETTINGS if getattr(given, name) is not None}
     pattern = Pattern(
         given.kind or base.pattern.kind,
         base.pattern.text if given.pattern is None else given.pattern,
         base.pattern.ignore_case and not given.match_case,
     )
-    changed = {name: value for name, value in changed.items() if value is not None}
     return dataclasses.replace(base, pattern=pattern, **changed)
 
 

@@ -9,7 +9,7 @@ from engine.errors import ParameterError
 from engine.models.opening import Bos
 from engine.training import schema
 from engine.training.patterns import Pattern
-from engine.training.schema import Meaning
+from engine.training.schema import Setting
 
 Direction = Literal["forward", "reverse"]
 Optimiser = Literal["adamw", "adam", "sgd"]
@@ -32,35 +32,35 @@ class BiasConfig:
     """
 
     pattern: Pattern = field(default_factory=Pattern)
-    start: Annotated[str, Meaning("'scratch', or the name or directory of a model that is on this machine")] = SCRATCH
-    layers: Annotated[int, Meaning("blocks of the network made from scratch", 1, 12)] = 4
-    width: Annotated[int, Meaning(f"its width; heads are {HEAD_WIDTH} wide", HEAD_WIDTH, 768)] = 128
-    train_blocks: Annotated[int | None, Meaning("train the last so many blocks only; all weights if not given")] = None
-    direction: Annotated[Direction, Meaning("divergence that pulls: forward is D(Q||P), reverse D(P||Q)")] = "forward"
-    pull: Annotated[float, Meaning("weight of that divergence; with 0 nothing moves", 0, 100)] = 1.0
-    beta: Annotated[float, Meaning("weight of KL(P||P_start), in nats per token of fixed real text", 0, 1000)] = 0.0
+    start: Annotated[str, Setting("'scratch', or the name or directory of a model that is on this machine")] = SCRATCH
+    layers: Annotated[int, Setting("blocks of the network made from scratch", 1, 12)] = 4
+    width: Annotated[int, Setting(f"its width; heads are {HEAD_WIDTH} wide", HEAD_WIDTH, 768)] = 128
+    train_blocks: Annotated[int | None, Setting("train the last so many blocks only; all weights if not given")] = None
+    direction: Annotated[Direction, Setting("divergence that pulls: forward is D(Q||P), reverse D(P||Q)")] = "forward"
+    pull: Annotated[float, Setting("weight of that divergence; with 0 nothing moves", 0, 100)] = 1.0
+    beta: Annotated[float, Setting("weight of KL(P||P_start), in nats per token of fixed real text", 0, 1000)] = 0.0
     pull_on: Annotated[
-        PullOn, Meaning("where it pulls: at the last position of random tokens, or at every position of real text")
+        PullOn, Setting("where it pulls: at the last position of random tokens, or at every position of real text")
     ] = "random"
-    steps: Annotated[int, Meaning("number of updates", 1, 5000)] = 60
-    learning_rate: Annotated[float, Meaning("learning rate of the optimiser", 0, 100)] = 2e-3
-    optimiser: Annotated[Optimiser, Meaning("how the weights follow the gradient")] = "adamw"
+    steps: Annotated[int, Setting("number of updates", 1, 5000)] = 60
+    learning_rate: Annotated[float, Setting("learning rate of the optimiser", 0, 100)] = 2e-3
+    optimiser: Annotated[Optimiser, Setting("how the weights follow the gradient")] = "adamw"
     schedule: Annotated[
-        Schedule, Meaning("of the learning rate: warmup rises over the first tenth, cosine also falls to zero after it")
+        Schedule, Setting("of the learning rate: warmup rises over the first tenth, cosine also falls to zero after it")
     ] = "constant"
-    batch_size: Annotated[int, Meaning("sequences per step", 1, 64)] = 4
-    context_length: Annotated[int, Meaning("tokens in each sequence", 2, 1024)] = 256
-    temperature: Annotated[float, Meaning("temperature of the samples shown", 0.05, 10)] = 1.0
-    top_k: Annotated[int, Meaning("sample from so many of the likeliest tokens; 0 is all", 0, 1_000_000)] = 0
+    batch_size: Annotated[int, Setting("sequences per step", 1, 64)] = 4
+    context_length: Annotated[int, Setting("tokens in each sequence", 2, 1024)] = 256
+    temperature: Annotated[float, Setting("temperature of the samples shown", 0.05, 10)] = 1.0
+    top_k: Annotated[int, Setting("sample from so many of the likeliest tokens; 0 is all", 0, 1_000_000)] = 0
     seed: Annotated[
-        int, Meaning("of weights, batches and samples: the same seed gives the same curve", 0, 2**31 - 1)
+        int, Setting("of weights, batches and samples: the same seed gives the same curve", 0, 2**31 - 1)
     ] = 0
-    measure_every: Annotated[int, Meaning("steps between measurements on held-out text", 1, 1000)] = 5
-    sample_every: Annotated[int, Meaning("steps between samples", 1, 1000)] = 5
-    device: Annotated[str, Meaning("auto, cpu, cuda, cuda:1 or mps")] = "auto"
+    measure_every: Annotated[int, Setting("steps between measurements on held-out text", 1, 1000)] = 5
+    sample_every: Annotated[int, Setting("steps between samples", 1, 1000)] = 5
+    device: Annotated[str, Setting("auto, cpu, cuda, cuda:1 or mps")] = "auto"
     bos: Annotated[
         Bos,
-        Meaning("open each sequence as the model's tokenizer does (auto), with its opening token (on) or none (off)"),
+        Setting("open each sequence as the model's tokenizer does (auto), with its opening token (on) or none (off)"),
     ] = "auto"
 
     def __post_init__(self) -> None:

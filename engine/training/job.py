@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from engine.training.states import RunState
 from engine.training.supply import TrainingProcess, send_line
 
 
-@dataclass(frozen=True)
-class JobView:
+@dataclass(frozen=True, kw_only=True)
+class JobView(records.Story):
     """A job at one moment.
 
     Parameters
@@ -31,14 +31,12 @@ class JobView:
 
     id: str
     config: BiasConfig
-    state: RunState
-    place: int
-    message: str
-    start: records.RunStart | None
-    steps: tuple[records.TrainStep, ...]
-    run: records.TrainingRun | None
-    after: Path | None
-    before: Path | None
+    state: RunState = RunState.WAITING
+    place: int = 0
+    message: str = "Waiting for another run to end"
+    run: records.TrainingRun | None = None
+    after: Path | None = None
+    before: Path | None = None
 
     @property
     def active(self) -> bool:
@@ -59,49 +57,39 @@ class Job:
 
     def __init__(self, config: BiasConfig, folder: Path, *, single_step: bool, on_end: Callable[[], None]) -> None:
         self.id = secrets.token_urlsafe(6)
-        self.config = config
         self.watchers: set[str] = set()
         self.last_seen = time.monotonic()
-        self.state = RunState.WAITING
+        self._view = JobView(id=self.id, config=config)
         self._folder = folder / self.id
         self._single_step = single_step
         self._on_end = on_end
         self._lock = threading.Lock()
-        self._events: list[records.Event] = []
-        self._message = "Waiting for another run to end"
         self._set = (config.learning_rate, config.beta)
-        self._run: records.TrainingRun | None = None
-        self._after: Path | None = None
-        self._before: Path | None = None
         self._process: TrainingProcess | None = None
         self._discarded = False
 
+    @property
+    def state(self) -> RunState:
+        """Where it stands."""
+        return self._view.state
+
+    @property
+    def holds_model(self) -> bool:
+        """Whether it has model files."""
+        return self._view.after is not None
+
     def view(self, place: int = 0) -> JobView:
         """The job as it is now."""
-        with self._lock:
-            start, steps, _ = records.parted(self._events)
-            return JobView(
-                self.id,
-                self.config,
-                self.state,
-                place,
-                self._message,
-                start,
-                steps,
-                self._run,
-                self._after,
-                self._before,
-            )
+        return replace(self._view, place=place)
 
     def begin(self, process: TrainingProcess, patience: float, niceness: int) -> None:
         """Give the job its process, which speaks the protocol of `engine.training.process`."""
-        with self._lock:
-            self._process = process
-            self.state, self._message = RunState.STARTING, "Starting a training process"
+        self._process = process
+        self._change(state=RunState.STARTING, message="Starting a training process")
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         self.send(
             command="start",
-            config=self.config.to_dict(),
+            config=self._view.config.to_dict(),
             folder=str(self._folder),
             single_step=self._single_step,
             patience=patience,
@@ -151,36 +139,31 @@ class Job:
         self._discarded = True
         if self._process is not None:
             self._process.terminate()
-        self._end_if_waiting()
+        else:
+            self._end_if_waiting()
         self.forget_model()
 
     def forget_model(self) -> None:
         """Delete the model files."""
-        with self._lock:
-            self._after = self._before = None
+        self._change(after=None, before=None)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    @property
-    def holds_model(self) -> bool:
-        """Whether it has model files."""
-        return self._after is not None
 
     def _listen(self, process: TrainingProcess) -> None:
         assert process.stdout is not None  # noqa: S101 - made with a pipe
         for line in process.stdout:
             self._hear(json.loads(line))
         code = process.wait()
-        if not self.state.is_over:
+        if self._view.active:
             self._end(RunState.FAILED, _cause_of_death(code))
 
     def _hear(self, message: Message) -> None:
         match message["event"]:
             case "progress":
-                with self._lock:
-                    self.state, self._message = RunState(message["state"]), message["message"]
+                self._change(state=RunState(message["state"]), message=message["message"])
             case "start" | "step" | "generation":
+                event = records.event_from_dict(message)
                 with self._lock:
-                    self._events.append(records.event_from_dict(message))
+                    self._view = self._view.and_then(event)
             case "end":
                 self._finish(message)
             case "refused":
@@ -189,23 +172,24 @@ class Job:
                 self._end(RunState.FAILED, "Nobody was looking at this run any more, so it was ended.")
 
     def _finish(self, message: Message) -> None:
-        ended = {name: message[name] for name in ("outcome", "message", "kept_step")}
-        with self._lock:
-            self._run = records.TrainingRun.of(self.config, self._events, **ended)
-            self._after = Path(message["after"])
-            self._before = Path(message["before"]) if message["before"] else None
-        self._end(RunState(self._run.outcome), self._run.message)
+        run = self._view.ended(self._view.config, message["outcome"], message["message"], message["kept_step"])
+        before = Path(message["before"]) if message["before"] else None
+        self._change(run=run, after=Path(message["after"]), before=before)
+        self._end(RunState(run.outcome), run.message)
 
     def _end_if_waiting(self) -> None:
         if self.state is RunState.WAITING:
             self._end(RunState.FAILED, "Stopped before it began.")
 
     def _end(self, state: RunState, message: str) -> None:
-        with self._lock:
-            self.state, self._message = state, message
+        self._change(state=state, message=message)
         if self._discarded:
             self.forget_model()
         self._on_end()
+
+    def _change(self, **changes: Any) -> None:
+        with self._lock:
+            self._view = replace(self._view, **changes)
 
 
 def _cause_of_death(code: int) -> str:

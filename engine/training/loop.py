@@ -17,7 +17,17 @@ from engine.training.config import BiasConfig
 from engine.training.guard import Guard
 from engine.training.objective import Controls, Objective, Seen
 from engine.training.real_text import TextMeasurement
-from engine.training.records import Event, Outcome, PromptKind, RunStart, TrainingRun, TrainProgress, TrainStep, When
+from engine.training.records import (
+    Event,
+    Outcome,
+    PromptKind,
+    RunStart,
+    Story,
+    TrainingRun,
+    TrainProgress,
+    TrainStep,
+    When,
+)
 from engine.training.starting import Trainee
 from engine.training.states import RunState
 
@@ -83,7 +93,7 @@ class _Loop:
     config: BiasConfig
     trainee: Trainee
     controls: Controls
-    events: list[Event] = field(default_factory=list)
+    story: Story = field(default_factory=Story)
     state: RunState = RunState.STARTING
     doing: str = "Reading real text"
     step: int = 0
@@ -106,8 +116,7 @@ class _Loop:
         outcome, message = yield from self._train()
         yield self._now(RunState.FINISHING, "Sampling after training")
         yield from self._sample("after")
-        run = TrainingRun.of(config, self.events, outcome, message, self.kept_step)
-        return TrainedBias(run, self.trainee)
+        return TrainedBias(self.story.ended(config, outcome, message, self.kept_step), self.trainee)
 
     def _sample(self, when: When) -> Generator[TrainProgress, None, None]:
         for kind in get_args(PromptKind):
@@ -244,7 +253,7 @@ class _Loop:
         return self._progress()
 
     def _happened(self, event: Event) -> TrainProgress:
-        self.events.append(event)
+        self.story = self.story.and_then(event)
         return self._progress(event)
 
     def _progress(self, event: Event | None = None) -> TrainProgress:

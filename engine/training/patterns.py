@@ -16,7 +16,7 @@ import numpy as np
 from engine.arrays import Bools
 from engine.errors import ParameterError
 from engine.training import schema
-from engine.training.schema import Meaning
+from engine.training.schema import Setting
 
 PatternKind = Literal["letter", "words", "regex"]
 
@@ -36,9 +36,9 @@ class Pattern:
     found in it. Words are separated by commas or white space.
     """
 
-    kind: Annotated[PatternKind, Meaning("what the pattern is")] = "letter"
-    text: Annotated[str, Meaning("the letter or letters, the words, or the expression")] = "x"
-    ignore_case: Annotated[bool, Meaning("whether x also means X")] = True
+    kind: Annotated[PatternKind, Setting("what the pattern is")] = "letter"
+    text: Annotated[str, Setting("the letter or letters, the words, or the expression")] = "x"
+    ignore_case: Annotated[bool, Setting("whether x also means X")] = True
 
     def __post_init__(self) -> None:
         schema.check(self)

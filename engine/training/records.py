@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 from engine.export import csv_text, json_ready
 from engine.steps import Progress
@@ -179,15 +179,6 @@ class TrainingRun:
     message: str
     kept_step: int
 
-    @classmethod
-    def of(
-        cls, config: BiasConfig, events: Iterable[Event], outcome: Outcome, message: str, kept_step: int
-    ) -> "TrainingRun":
-        """A run that has ended, put together from what happened in it, which is one `RunStart` at least."""
-        start, steps, generations = parted(events)
-        assert start is not None  # noqa: S101 - a run that ends has begun
-        return cls(config, start, steps, generations, outcome, message, kept_step)
-
     @property
     def last_measured(self) -> TrainStep:
         """The last step that was measured on held-out text, of those the kept weights have seen."""
@@ -218,14 +209,28 @@ class TrainingRun:
         return csv_text({name: [nan if cell is None else cell for cell in column] for name, column in columns.items()})
 
 
-def parted(events: Iterable[Event]) -> tuple[RunStart | None, tuple[TrainStep, ...], tuple[Generation, ...]]:
-    """What happened, by kind; the start is None before there is one."""
-    listed = list(events)
-    return (
-        next((each for each in listed if isinstance(each, RunStart)), None),
-        tuple(each for each in listed if isinstance(each, TrainStep)),
-        tuple(each for each in listed if isinstance(each, Generation)),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What has happened in a run so far."""
+
+    start: RunStart | None = None
+    steps: tuple[TrainStep, ...] = ()
+    generations: tuple[Generation, ...] = ()
+
+    def and_then(self, event: Event) -> Self:
+        """The same with one event more."""
+        match event:
+            case RunStart():
+                return replace(self, start=event)
+            case TrainStep():
+                return replace(self, steps=(*self.steps, event))
+            case Generation():
+                return replace(self, generations=(*self.generations, event))
+
+    def ended(self, config: BiasConfig, outcome: Outcome, message: str, kept_step: int) -> TrainingRun:
+        """The whole run, once it is over."""
+        assert self.start is not None  # noqa: S101 - a run that ends has begun
+        return TrainingRun(config, self.start, self.steps, self.generations, outcome, message, kept_step)
 
 
 _KINDS: dict[str, type[Any]] = {"start": RunStart, "step": TrainStep, "generation": Generation}

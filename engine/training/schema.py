@@ -1,7 +1,7 @@
 """Settings declared once, and dataclasses read from JSON.
 
-A setting is a field of a dataclass annotated with its `Meaning`. `settings_of` gives that, and what else the annotation
-says, to whoever checks a value, offers an option on the command line, or draws a widget.
+A setting is a field of a dataclass annotated with a `Setting`. `settings_of` completes that by what else the annotation
+says, for whoever checks a value, offers an option on the command line, or draws a widget.
 """
 
 import dataclasses
@@ -25,33 +25,27 @@ _FORMS: dict[type, tuple[type, str]] = {
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """What a setting means, for people, and the ends of a number's range, which belong to it."""
+class Setting:
+    """What one setting means and what it may be.
+
+    Parameters
+    ----------
+    help : what it means, for people
+    low, high : ends of a number's range, which belong to it
+    name, default : of the field, added by `settings_of` as is all that follows
+    kind : int, float, str or bool
+    optional : whether it may be None
+    choices : what a setting with few values may be, else empty
+    """
 
     help: str
     low: float = -math.inf
     high: float = math.inf
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What one setting may be.
-
-    Parameters
-    ----------
-    name, default : of the field
-    kind : int, float, str or bool
-    optional : whether it may be None
-    choices : what a setting with few values may be, else empty
-    meaning : its help and range
-    """
-
-    name: str
-    default: Any
-    kind: type
-    optional: bool
-    choices: tuple[str, ...]
-    meaning: Meaning
+    name: str = ""
+    default: Any = None
+    kind: type = str
+    optional: bool = False
+    choices: tuple[str, ...] = ()
 
     def check(self, value: Any) -> None:
         """Raise a `ParameterError` unless the setting may be `value`; NaN is outside every range."""
@@ -63,35 +57,33 @@ class Setting:
         is_of_kind = isinstance(value, form)
         if not is_of_kind:
             raise ParameterError(f"{self.name} is {value!r}; it must be {called}.")
-        low, high = self.meaning.low, self.meaning.high
-        if self.kind in (int, float) and not low <= value <= high:
-            raise ParameterError(f"{self.name} is {value}; it must lie between {low:,g} and {high:,g}.")
+        if self.kind in (int, float) and not self.low <= value <= self.high:
+            raise ParameterError(f"{self.name} is {value}; it must lie between {self.low:,g} and {self.high:,g}.")
 
 
 def settings_of(cls: type[Any]) -> dict[str, Setting]:
     """The settings of a dataclass by name, in the order of their declaration."""
     hints = get_type_hints(cls, include_extras=True)
-    declared = (
-        (each, *get_args(hints[each.name])) for each in dataclasses.fields(cls) if _is_setting(hints[each.name])
-    )
-    return {each.name: Setting(each.name, each.default, *_form(hint), meaning) for each, hint, meaning in declared}
-
-
-def _is_setting(hint: Any) -> bool:
-    return get_origin(hint) is Annotated
-
-
-def _form(hint: Any) -> tuple[type, bool, tuple[str, ...]]:
-    """Kind, whether None is allowed, and choices."""
-    if get_origin(hint) is Literal:
-        return str, False, get_args(hint)
-    (kind,) = [each for each in get_args(hint) or (hint,) if each is not NoneType]
-    return kind, NoneType in get_args(hint), ()
+    found = {}
+    for each in dataclasses.fields(cls):
+        if get_origin(hints[each.name]) is Annotated:
+            hint, declared = get_args(hints[each.name])
+            choices = get_args(hint) if get_origin(hint) is Literal else ()
+            kinds = (str,) if choices else get_args(hint) or (hint,)  # `int | None` has int and None
+            found[each.name] = dataclasses.replace(
+                declared,
+                name=each.name,
+                default=each.default,
+                kind=kinds[0],
+                optional=NoneType in kinds,
+                choices=choices,
+            )
+    return found
 
 
 def documented(cls: type[T]) -> type[T]:
     """Write what the settings mean into the docstring."""
-    lines = [f"    {each.name} : {each.meaning.help}" for each in settings_of(cls).values()]
+    lines = [f"    {each.name} : {each.help}" for each in settings_of(cls).values()]
     cls.__doc__ = f"{cls.__doc__}\n    Parameters\n    ----------\n" + "\n".join(lines) + "\n"
     return cls
 
@@ -112,7 +104,7 @@ def read(cls: type[T], data: Mapping[str, Any]) -> T:
     ParameterError
         `data` has a key that is no field.
     """
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)  # settings are left as they are: they are checked
     unknown = sorted(set(data) - set(hints))
     if unknown:
         raise ParameterError(f"There is no setting {unknown[0]!r}. There are {', '.join(sorted(hints))}.")

@@ -247,7 +247,7 @@ def test_every_setting_has_its_widget(run_page: OpenApp, jobs: FakeJobs) -> None
     names = {*SETTINGS, "pattern_kind", "pattern_text", "pattern_ignore_case"} - {"device", "measure_every"}
     assert {settings.key(name) for name in names} - drawn == set()
     for each in app.number_input:
-        declared = SETTINGS[each.key.removeprefix("train_")].meaning
+        declared = SETTINGS[each.key.removeprefix("train_")]
         assert (each.min, each.max) == (declared.low, declared.high)
 
 

@@ -240,16 +240,14 @@ def _samples_and_seed() -> None:
 
 
 def _number(label: str, name: str, step: float, *, explained: bool = False) -> None:
-    kind, meaning = SETTINGS[name].kind, SETTINGS[name].meaning
-    low, high, by = (kind(each) for each in (meaning.low, meaning.high, step))
-    help_ = _sentence(meaning.help) if explained else None
+    of = SETTINGS[name]
+    low, high, by = (of.kind(each) for each in (of.low, of.high, step))
+    help_ = _sentence(of.help) if explained else None
     st.number_input(label, low, high, step=by, key=key(name), help=help_, persist_state="session")
 
 
 def _choice(label: str, name: str, *, explained: bool = False) -> None:
-    _select(
-        label, name, SETTINGS[name].choices, TITLES[name], _sentence(SETTINGS[name].meaning.help) if explained else None
-    )
+    _select(label, name, SETTINGS[name].choices, TITLES[name], _sentence(SETTINGS[name].help) if explained else None)
 
 
 def _size(label: str, name: str, titles: Mapping[int, str] | None = None, other: str = "{}") -> None:
