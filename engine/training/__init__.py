@@ -1,5 +1,6 @@
 """Training a model to like some tokens, and measuring what that costs.
 
+    schema.py     settings declared once, and dataclasses read from JSON
     config.py     what a run is asked to do, checked
     presets.py    runs known to work, and what to watch for in them
     patterns.py   which tokens of a vocabulary are wanted
@@ -7,14 +8,19 @@
     losses.py     the target distribution and the divergences
     starting.py   the network a run starts from, on a private copy
     real_text.py  fixed real text, the start model's view of it, and measurements on it
+    objective.py  what is minimised, batch by batch
+    schedules.py  how the learning rate changes along a run
     sampling.py   a few sampled tokens, counted
     guard.py      when a run has run away
     loop.py       the run itself, step by step
     records.py    what a run leaves behind, as plain values
+    saving.py     the trained model as files
+    states.py     where a run stands
     process.py    the run in a process of its own, spoken to in JSON lines
+    supply.py     where such processes come from, one kept ready
     job.py        one such process seen from the server
-    jobs.py       all of a server: the queue, who is looking, a process kept ready
-    saving.py     the trained model and the curves as files
+    jobs.py       all of a server: the queue, and who is looking
 
-Only `config`, `presets`, `patterns`, `records` and `jobs` are imported by the pages; they do not import torch.
+`losses`, `starting`, `real_text`, `objective`, `sampling`, `guard` and `loop` import torch; nothing else does before it
+is used, so that pages, the command line and `import engine` stay quick.
 """

@@ -20,9 +20,9 @@ _PROBED_STEPS = 4
 
 @torch.no_grad()
 def continue_prompts(
-    trainee: Trainee, prompts: torch.Tensor, count: int, *, temperature: float, top_k: int, generator: torch.Generator
+    trainee: Trainee, config: BiasConfig, prompts: torch.Tensor, count: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Sample `count` tokens after each prompt: (b, p) ids -> (b, count) ids, on the CPU.
+    """Sample `count` tokens after each prompt as `config` says: (b, p) ids -> (b, count) ids, on the CPU.
 
     The draws come from a generator on the CPU, so that a seed means the same on every device.
     """
@@ -30,7 +30,7 @@ def continue_prompts(
     rows = prompts.to(trainee.device)
     for _ in range(count):
         log_probs = trainee.log_probs(read(rows)[:, -1])
-        chosen = draw(_probabilities(log_probs, temperature, top_k).cpu(), generator)
+        chosen = draw(_probabilities(log_probs, config.temperature, config.top_k).cpu(), generator)
         rows = torch.cat([rows, chosen.to(trainee.device)], dim=1)
     return rows[:, prompts.shape[1] :].cpu()
 
@@ -116,14 +116,7 @@ def generation(trainee: Trainee, config: BiasConfig, when: When, kind: PromptKin
         prompts = real_prompts(trainee)
     else:
         prompts = random_prompts(trainee, PROMPTS, prompt_length(trainee, config, TOKENS_PER_PROMPT), generator)
-    drawn = continue_prompts(
-        trainee,
-        prompts,
-        TOKENS_PER_PROMPT,
-        temperature=config.temperature,
-        top_k=config.top_k,
-        generator=generator,
-    )
+    drawn = continue_prompts(trainee, config, prompts, TOKENS_PER_PROMPT, generator)
     samples = (_sample(trainee, prompt, ids) for prompt, ids in zip(prompts, drawn, strict=True))
     return Generation(when, kind, tuple(samples))
 
@@ -136,9 +129,7 @@ def glimpse(trainee: Trainee, config: BiasConfig, step: int) -> Sample:
         prompt = prompts[(step // config.sample_every) % len(prompts)][None]
     else:
         prompt = random_prompts(trainee, 1, prompt_length(trainee, config, GLIMPSE_TOKENS), generator)
-    drawn = continue_prompts(
-        trainee, prompt, GLIMPSE_TOKENS, temperature=config.temperature, top_k=config.top_k, generator=generator
-    )
+    drawn = continue_prompts(trainee, config, prompt, GLIMPSE_TOKENS, generator)
     return _sample(trainee, prompt[0], drawn[0])
 
 

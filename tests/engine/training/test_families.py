@@ -156,7 +156,7 @@ def test_a_continuation_is_what_the_whole_row_says_each_time(model: LoadedModel)
     trainee = trainee_of(model)
     prompts = torch.randint(0, VOCABULARY, (2, 20), generator=torch.Generator().manual_seed(3))
     drawn = sampling.continue_prompts(
-        trainee, prompts, 12, temperature=1.0, top_k=1, generator=torch.Generator().manual_seed(0)
+        trainee, BiasConfig(temperature=1.0, top_k=1), prompts, 12, torch.Generator().manual_seed(0)
     )
     rows = prompts
     with torch.no_grad():

@@ -1,11 +1,16 @@
 """Runs in processes of their own: commands, the queue, and every way such a process can end."""
 
+import io
+import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +21,10 @@ import pytest
 from engine.commands import main
 from engine.errors import ParameterError
 from engine.training import jobs as jobs_module
+from engine.training import process
 from engine.training.config import BiasConfig
 from engine.training.job import Job, JobView
 from engine.training.jobs import TrainingJobs
-from engine.training.process import name_of
 from engine.training.states import RunState
 from engine.training.supply import Spare, Template, TrainingProcess, send_line
 
@@ -247,17 +252,25 @@ def test_processes_end_when_the_server_is_gone() -> None:
 
 
 def test_a_process_without_a_start_command_leaves_quietly() -> None:
-    process = Spare().take()
-    left_quietly(process)
+    left_quietly(Spare().take())
 
 
-def left_quietly(process: TrainingProcess) -> None:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    send_line(process, {"command": "beat", "patience": 1})
-    process.stdin.close()
-    assert [json.loads(line)["event"] for line in process.stdout] in ([], ["ready"])
-    assert process.wait() == 0
+def left_quietly(taken: TrainingProcess) -> None:
+    assert taken.stdin is not None
+    assert taken.stdout is not None
+    send_line(taken, {"command": "beat", "patience": 1})
+    taken.stdin.close()
+    assert [json.loads(line)["event"] for line in taken.stdout] in ([], ["ready"])
+    assert taken.wait() == 0
+
+
+def test_a_server_that_ends_leaves_no_models_behind(tmp_path: Path) -> None:
+    code = "from ui.training import server; print(server.jobs()._folder)"
+    environment = {**os.environ, "LOGITSCOPE_CACHE": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    folder = Path(ended.stdout.strip())
+    assert folder.is_relative_to(tmp_path)
+    assert not folder.exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks only on Linux; see engine/training/supply.py")
@@ -280,5 +293,35 @@ def test_a_template_that_is_killed_is_replaced_and_its_processes_are_told_dead()
     processes.close()
 
 
+def test_a_run_says_where_it_stands_whatever_its_sentences_say() -> None:
+    said = [message for message in process.narrate(SMALL) if message["event"] in ("progress", "step")]
+    states = [message.get("state", "step") for message in said]
+    assert [state for state, _ in itertools.groupby(states)] == ["starting", "training", "step", "finishing"]
+    assert states.count("training") == 1  # said when it changes
+
+
+def test_a_job_goes_by_the_states_and_not_by_the_wording(tmp_path: Path) -> None:
+    lines = [
+        {"event": "progress", "state": "training", "message": "Sampling after a while, and Writing on"},
+        {"event": "progress", "state": "finishing", "message": "Something that was reworded"},
+    ]
+    job = Job(SMALL, tmp_path, single_step=False, on_end=lambda: None)
+    seen: list[RunState] = []
+
+    class Said:
+        """Standard output that is read line by line, and the state before each line."""
+
+        def __iter__(self) -> Iterator[str]:
+            for line in lines:
+                yield json.dumps(line)
+                seen.append(job.state)
+
+    ended = threading.Event()
+    fake = types.SimpleNamespace(stdin=io.StringIO(), stdout=Said(), wait=lambda: ended.set() or 1, terminate=print)
+    job.begin(fake, patience=1.0, niceness=0)
+    assert ended.wait(WAIT_SECONDS)
+    assert seen == [RunState.TRAINING, RunState.FINISHING]
+
+
 def test_the_trained_models_name_says_what_it_likes() -> None:
-    assert name_of(replace(SMALL, start="/models/My Model")) == "My-Model-likes-x"
+    assert process.name_of(replace(SMALL, start="/models/My Model")) == "My-Model-likes-x"
