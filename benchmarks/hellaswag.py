@@ -30,6 +30,7 @@ from engine.evaluation.hellaswag import evaluate, items
 from engine.evaluation.hellaswag.evaluate import HellaSwagResult
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.runs.batches import RunKeeper
+from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import RunStore
 from engine.models import registry
 from engine.models.loaded import LoadedModel
@@ -146,7 +147,7 @@ def same(theirs: list[np.ndarray], ours: list[np.ndarray], some: list[HellaSwagI
 def accuracy(model: LoadedModel, some: list[HellaSwagItem], store: RunStore) -> dict[str, Any]:
     """Accuracies over many items, kept batch by batch."""
     run_id = f"hellaswag {model.key} {len(some)}"
-    store.begin(run_id, kind="hellaswag", title="benchmark", settings={}, inputs=[], data_hash="", versions={})
+    store.begin(Plan(run_id, "hellaswag", "benchmark", {}, [], ""))
     work = evaluate.evaluate_hellaswag_steps(model, some, keep=RunKeeper(store, run_id))
     result: HellaSwagResult = steps.run(work, say)
     found = {convention: result.accuracy(convention) for convention in evaluate.CONVENTIONS}

@@ -27,6 +27,7 @@ from engine.evaluation.mauve import generation, score
 from engine.evaluation.mauve.features import text_features_steps
 from engine.evaluation.mauve.generation import Sampling
 from engine.evaluation.runs.batches import RunKeeper
+from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import RunStore
 from engine.models import registry
 from engine.models.loaded import LoadedModel
@@ -106,7 +107,7 @@ def main() -> None:
     half = len(pairs) // 2
     store = RunStore(paths.cache_dir() / "benchmarks" / "mauve.sqlite")
     run_id = f"{model.key} {half} {chosen.new_tokens}"
-    store.begin(run_id, kind="mauve", title="benchmark", settings={}, inputs=[], data_hash="", versions={})
+    store.begin(Plan(run_id, "mauve", "benchmark", {}, [], ""))
     keep = RunKeeper(store, run_id)
     first, second = [whole for _, whole in pairs[:half]], [whole for _, whole in pairs[half : 2 * half]]
     openings = [opening for opening, _ in pairs[half : 2 * half]]

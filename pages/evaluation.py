@@ -2,19 +2,15 @@
 
 import streamlit as st
 
-from engine.evaluation import glance
+from engine.evaluation import kinds
 from engine.models.request import ModelRequest
 from ui import address, engine_access, layout, messages, model_picker, reading_options
-from ui.evaluation import divergence_panel, glance_panel, hellaswag_panel, mauve_panel, past_runs_panel, runs
+from ui.evaluation import glance_panel, past_runs_panel, runs
+from ui.evaluation.panels import PANELS
 
 KEYS = (("base", "base_precision"), ("candidate", "candidate_precision"))
-VIEWS = {
-    "corpus": "KL over a corpus",
-    "hellaswag": "HellaSwag",
-    "mauve": "MAUVE",
-    "glance": "At a glance",
-    "runs": "Past runs",
-}
+VIEWS = {**{kind: kinds.title(kind) for kind in PANELS}, "glance": "At a glance", "runs": "Past runs"}
+FIRST = next(iter(VIEWS))
 
 
 def main() -> None:
@@ -30,17 +26,15 @@ def main() -> None:
             past_runs_panel.show()
             return
         a, b = model_pair()
-        {
-            "corpus": divergence_panel.show,
-            "hellaswag": hellaswag_panel.show,
-            "mauve": mauve_panel.show,
-            "glance": glance_panel.show,
-        }[view](a, b)
+        if view in PANELS:
+            PANELS[view].show(a, b)
+        else:
+            glance_panel.show(a, b)
 
 
 def choose_view() -> str:
     follow_run()
-    address.restore("view", list(VIEWS), "corpus")
+    address.restore("view", list(VIEWS), FIRST, older={"corpus": FIRST})
     view = st.segmented_control(
         "View",
         list(VIEWS),
@@ -51,7 +45,7 @@ def choose_view() -> str:
         label_visibility="collapsed",
         wrap=True,
     )
-    address.note("view", "corpus")
+    address.note("view", FIRST)
     return str(view)
 
 
@@ -61,12 +55,12 @@ def follow_run() -> None:
     if run_id is None or st.session_state.get("followed_run") == run_id:
         return
     st.session_state["followed_run"] = run_id
-    run = runs.found(run_id)
-    if run is None:
+    run = runs.store().find(run_id)
+    if run is None or run.kind not in PANELS:
         return
     if "view" not in st.query_params:
-        st.session_state["view"] = "corpus" if run.kind == "divergence" else run.kind
-    for (name, precision), model in zip(KEYS, glance.models_of(run), strict=False):
+        st.session_state["view"] = run.kind
+    for (name, precision), model in zip(KEYS, kinds.models_of(run), strict=False):
         st.session_state[name], st.session_state[precision] = model.name, model.precision
     reading_options.take_over(run)
 

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 import streamlit as st
 
-from engine.evaluation.runs import plans
+from engine.evaluation.runs import planning
 from engine.evaluation.runs.store import Run
 from engine.models.opening import BOS, Bos
 from engine.scoring.results import ModelComparison, TextScores
@@ -92,9 +92,9 @@ def runs_opening() -> Bos:
 def of_run(run: Run) -> CorpusReading:
     """How the texts of a kept run were read and compared."""
     return {
-        "bos": plans.bos_of(run.settings),
-        "special_tokens": plans.special_tokens_of(run.settings),
-        "common_tokens": plans.common_tokens_of(run.settings),
+        "bos": planning.bos_of(run.settings),
+        "special_tokens": planning.special_tokens_of(run.settings),
+        "common_tokens": planning.common_tokens_of(run.settings),
     }
 
 
@@ -135,7 +135,7 @@ def run_opened(run: Run) -> str:
     tokens = {model["title"]: " ".join(model.get("opening_tokens", ())) for model in run.models.values()}
     if not any(tokens.values()):
         return ""
-    because = "as the tokenizers do" if plans.bos_of(run.settings) == "auto" else "as the option asks"
+    because = "as the tokenizers do" if planning.bos_of(run.settings) == "auto" else "as the option asks"
     if len(set(tokens.values())) == 1:
         return f"Every text opened with {next(iter(tokens.values()))}, {because}."
     said = " and ".join(f"with {opening or 'nothing'} for {title}" for title, opening in tokens.items())

@@ -8,11 +8,10 @@ import engine
 from engine import errors
 from engine.commands import inputs, options, progress
 from engine.evaluation.corpora.corpus import Corpus, read_corpus_file
-from engine.evaluation.hellaswag.items import read_items_file
 from engine.models import registry
 
-Plan = Callable[[Any, argparse.Namespace], Any]
-"""From the store and what was given to the run that was asked for."""
+MakePlan = Callable[[argparse.Namespace], Any]
+"""From what was given to the plan of a run."""
 
 _ITEMS = (
     "items: the official records as JSON lines, JSON or Parquet, or six lines per item; "
@@ -66,12 +65,12 @@ def _add_mauve(commands: Any) -> None:
     command.add_argument("--seeds", type=int, default=5, help="how many k-means seeds")
 
 
-def _evaluation(commands: Any, name: str, plan: Plan, description: str, data: str) -> argparse.ArgumentParser:
+def _evaluation(commands: Any, name: str, plan: MakePlan, description: str, data: str) -> argparse.ArgumentParser:
     """Add a command that does a run: the one it plans, or a kept one."""
 
     def do(given: argparse.Namespace) -> object:
         store = _store()
-        return _done(store, given.resume or plan(store, given).id, given.device)
+        return _done(store, given.resume or store.begin(plan(given)).id, given.device)
 
     command = options.command(commands, name, do, description)
     command.add_argument("file", nargs="?", help=f"a file, or - for standard input, with {data}")
@@ -97,41 +96,41 @@ def _done(store: Any, run_id: str, device: str) -> object:
     return runner.described(progress.run(work))
 
 
-def _plan_divergence(store: Any, given: argparse.Namespace) -> Any:
-    from engine.evaluation.runs import plans
+def _plan_divergence(given: argparse.Namespace) -> Any:
+    from engine.evaluation import divergence
 
     base = engine.ModelRequest(given.base, given.base_precision)
     candidate = engine.ModelRequest(given.candidate, given.candidate_precision)
     reading = options.named(given, "common_tokens", *options.READING)
-    return plans.plan_divergence(store, base, candidate, _corpus(given.file, given), **reading)
+    return divergence.plan(base, candidate, _corpus(given.file, given), **reading)
 
 
-def _plan_hellaswag(store: Any, given: argparse.Namespace) -> Any:
+def _plan_hellaswag(given: argparse.Namespace) -> Any:
+    from engine.evaluation import hellaswag
     from engine.evaluation.hellaswag import hub_items
-    from engine.evaluation.runs import plans
+    from engine.evaluation.hellaswag.items import ItemSet, read_items_file
 
     if given.file is None:
-        items = progress.run(hub_items.fetch_items_steps())
+        found = ItemSet(progress.run(hub_items.fetch_items_steps()))
     else:
         found = read_items_file(*inputs.read(given.file), capitalise=not given.as_is)
-        _note(found.notes)
-        items = found.items
-    return plans.plan_hellaswag(store, _models(given), items[: given.items], bos=given.bos)
+    _note(found.notes)
+    return hellaswag.plan(_models(given), found.items[: given.items], bos=given.bos, notes=found.notes)
 
 
-def _plan_mauve(store: Any, given: argparse.Namespace) -> Any:
+def _plan_mauve(given: argparse.Namespace) -> Any:
+    from engine.evaluation import mauve
     from engine.evaluation.mauve.generation import Sampling
-    from engine.evaluation.runs import plans
 
-    human = _corpus(given.file, given).texts
-    other = None if given.against is None else _corpus(given.against, given).texts
-    return plans.plan_mauve(
-        store,
+    human = _corpus(given.file, given)
+    other = None if given.against is None else _corpus(given.against, given)
+    return mauve.plan(
         engine.ModelRequest(given.features, given.features_precision),
-        human,
-        other=other,
-        models=_models(given) if other is None else (),
+        human.texts,
+        other=None if other is None else other.texts,
+        writers=_models(given) if other is None else (),
         sampling=Sampling(given.temperature, given.top_k, given.top_p, given.new_tokens, given.seed),
+        notes=human.notes if other is None else (*human.notes, *other.notes),
         **options.named(given, "opening_tokens", "seeds", "bos"),
     )
 

@@ -9,9 +9,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import steps
+from engine.evaluation import divergence, hellaswag, kinds, mauve
 from engine.evaluation.corpora.corpus import read_corpus
 from engine.evaluation.hellaswag.items import HellaSwagItem
-from engine.evaluation.runs import plans, runner
+from engine.evaluation.runs import planning, runner
+from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
 from engine.models.loaded import LoadedModel
 from engine.models.request import ModelRequest
@@ -20,7 +22,7 @@ from tests.pages.conftest import OpenApp
 from ui import engine_access
 from ui.evaluation import runs
 
-PAIR = [ModelRequest(choice.name, choice.precision) for choice in engine_access.PAIR]
+PAIR = list(engine_access.PAIR)
 
 
 @pytest.fixture(autouse=True)
@@ -30,20 +32,34 @@ def own_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def finished(tiny_gpt2: LoadedModel):  # type: ignore[no-untyped-def]
-    """`finished(run)` does a run with the tiny model whatever it names."""
+    """`finished(plan)` does a run with the tiny model whatever it names."""
 
-    def load(name: str, precision: str) -> Steps[LoadedModel]:
+    def load(asked: ModelRequest) -> Steps[LoadedModel]:
         yield Progress("Loading")
         return tiny_gpt2
 
-    def do(run: Run) -> Run:
-        return steps.run(runner.run_steps(RunStore(), run.id, load))
+    def do(plan: Plan) -> Run:
+        store = RunStore()
+        return steps.run(runner.run_steps(store, store.begin(plan).id, load))
 
     return do
 
 
-def example() -> Run:
-    return plans.plan_divergence(RunStore(), *PAIR, runs.own_corpus())
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """What the page begins: it is kept, and not done."""
+    found: list[Plan] = []
+
+    def start(plan: Plan) -> Run:
+        found.append(plan)
+        return runs.store().begin(plan)
+
+    monkeypatch.setattr(runs, "start", start)
+    return found
+
+
+def example() -> Plan:
+    return divergence.plan(*PAIR, runs.own_corpus())
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -76,7 +92,7 @@ def test_the_first_view_is_a_finished_example_with_a_token_open(run_page: OpenAp
 def test_a_link_to_a_run_opens_its_view_and_its_models(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
     items = [HellaSwagItem(f"Context {n}", ("a", "b b", "c", "d"), n % 4) for n in range(5)]
     models = [ModelRequest("scratch-gpt2", "float32"), ModelRequest("scratch-gpt2", "nf4")]
-    run = finished(plans.plan_hellaswag(RunStore(), models, items))
+    run = finished(hellaswag.plan(models, items))
     app = run_page("evaluation", run=run.id)
     assert not app.exception
     assert app.session_state["view"] == "hellaswag"
@@ -86,8 +102,43 @@ def test_a_link_to_a_run_opens_its_view_and_its_models(run_page: OpenApp, finish
     assert len(app.dataframe[0].value) == 5
 
 
+def test_looking_and_choosing_leave_the_store_empty(run_page: OpenApp, begun: list[Plan]) -> None:
+    app = run_page("evaluation", view="mauve")
+    app.selectbox(key="candidate_precision").set_value("int8").run()
+    for view in ("divergence", "hellaswag", "glance", "runs"):
+        app.segmented_control(key="view").set_value(view).run()
+        if view != "runs":
+            for precision in ("float32", "nf4", "int8"):
+                app.selectbox(key="base_precision").set_value(precision).run()
+        assert not app.exception
+        run_page("evaluation", **{name: "".join(value) for name, value in app.query_params.items()})  # as a reload does
+    app.segmented_control(key="view").set_value("hellaswag").run()
+    app.segmented_control(key="run_bos").set_value("off").run()
+    assert "Not evaluated yet" in " ".join(element.proto.body for element in app.get("html"))
+    assert begun == []
+    assert RunStore().runs() == ()
+
+
+@pytest.mark.parametrize("view", ["divergence", "hellaswag"])
+def test_the_example_of_the_first_view_is_begun_since_it_is_computed(
+    run_page: OpenApp, begun: list[Plan], view: str
+) -> None:
+    run_page("evaluation", view=view)
+    (run,) = RunStore().runs()
+    assert [plan.id for plan in begun] == [run.id]
+    assert run.kind == view
+    assert kinds.models_of(run) == PAIR
+
+
+def test_a_link_from_before_the_view_was_renamed_still_opens_it(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
+    finished(example())
+    app = run_page("evaluation", view="corpus")
+    assert app.session_state["view"] == "divergence"
+    assert metrics(app)["Mean KL"] == "0"
+
+
 def test_a_run_stands_only_under_the_way_its_texts_were_read(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
-    run = finished(plans.plan_divergence(RunStore(), *PAIR, runs.own_corpus(), bos="on"))
+    run = finished(divergence.plan(*PAIR, runs.own_corpus(), bos="on"))
     app = run_page("evaluation", run=run.id)
     assert not app.exception
     assert app.segmented_control(key="run_bos").value == "on"
@@ -104,14 +155,13 @@ def test_a_run_of_the_first_version_opens_as_read_without_an_opening_token(run_p
     first = {"base": [PAIR[0].name, PAIR[0].precision], "candidate": [PAIR[1].name, PAIR[1].precision]}
     settings = {**first, "window": None, "stride": None}
     corpus = runs.own_corpus()
-    old = RunStore().begin(
-        plans.run_id("divergence", settings, corpus.digest),
-        kind="divergence",
-        title="An old run",
-        settings=settings,
-        inputs=list(corpus.texts),
-        data_hash=corpus.digest,
-        versions={},
+    old = Plan(
+        planning.run_id("divergence", settings, corpus.digest),
+        "divergence",
+        "An old run",
+        settings,
+        list(corpus.texts),
+        corpus.digest,
     )
     app = run_page("evaluation", run=finished(old).id)
     assert not app.exception
@@ -120,10 +170,8 @@ def test_a_run_of_the_first_version_opens_as_read_without_an_opening_token(run_p
     assert app.query_params["run"] == old.id
 
 
-def test_the_chosen_reading_is_part_of_the_run_that_is_begun(run_page: OpenApp, finished, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_chosen_reading_is_part_of_the_run_that_is_begun(run_page: OpenApp, finished, begun: list[Plan]) -> None:  # type: ignore[no-untyped-def]
     finished(example())
-    begun: list[Run] = []
-    monkeypatch.setattr(runs, "begin", begun.append)
     app = run_page("evaluation")
     app.segmented_control(key="run_bos").set_value("on")
     app.toggle(key="run_special").set_value(True).run()
@@ -132,7 +180,7 @@ def test_the_chosen_reading_is_part_of_the_run_that_is_begun(run_page: OpenApp, 
 
 
 def test_questions_stand_only_under_the_opening_they_were_put_with(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
-    run = finished(plans.plan_hellaswag(RunStore(), PAIR, runs.own_items(), bos="on"))
+    run = finished(hellaswag.plan(PAIR, runs.own_items(), bos="on"))
     app = run_page("evaluation", run=run.id)
     assert not app.exception
     assert app.segmented_control(key="run_bos").value == "on"
@@ -142,9 +190,7 @@ def test_questions_stand_only_under_the_opening_they_were_put_with(run_page: Ope
     assert "Not evaluated yet" in " ".join(element.proto.body for element in app.get("html"))
 
 
-def test_the_opening_is_part_of_the_crowds_that_are_compared(run_page: OpenApp, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    begun: list[Run] = []
-    monkeypatch.setattr(runs, "begin", begun.append)
+def test_the_opening_is_part_of_the_crowds_that_are_compared(run_page: OpenApp, begun: list[Plan]) -> None:
     app = run_page("evaluation", view="mauve")
     app.segmented_control(key="run_bos").set_value("off")
     app.text_area(key="mauve_texts_typed").set_value("\n\n".join(f"Text number {n}." for n in range(100))).run()
@@ -171,7 +217,7 @@ def test_a_run_that_is_no_longer_kept_is_said(run_page: OpenApp, finished) -> No
 
 def test_a_stopped_run_says_what_is_kept_and_can_go_on(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
     corpus = read_corpus("One text that is long enough.\n\nAnother text.")
-    run = plans.plan_divergence(RunStore(), *PAIR, corpus)
+    run = RunStore().begin(divergence.plan(*PAIR, corpus))
     app = run_page("evaluation", run=run.id)
     assert not app.exception
     assert app.button(key="continue_run")
@@ -209,28 +255,26 @@ def test_a_table_is_uploaded_as_its_texts_and_the_page_says_how_it_was_read(
     name: str,
     content: bytes,
     said: str,
-    monkeypatch: pytest.MonkeyPatch,
+    begun: list[Plan],
 ) -> None:
     finished(example())
-    begun: list[Run] = []
-    monkeypatch.setattr(runs, "begin", begun.append)
     app = run_page("evaluation")
     app.segmented_control(key="corpus").set_value("own").run()
     app.file_uploader(key="corpus_file").upload(name, content, "application/octet-stream")
     app.button(key="corpus_go").click().run()
     assert not app.exception
-    assert RunStore().inputs(begun[0].id) == ["One text.", "Another text."]
+    assert begun[0].inputs == ["One text.", "Another text."]
     assert said in [caption.value.replace("\\", "") for caption in app.caption]
+    again = run_page("evaluation", run=begun[0].id)  # another session opens the run
+    assert said in [caption.value.replace("\\", "") for caption in again.caption]
 
 
 def test_a_column_that_is_not_clear_can_be_chosen(
     run_page: OpenApp,
     finished,  # type: ignore[no-untyped-def]
-    monkeypatch: pytest.MonkeyPatch,
+    begun: list[Plan],
 ) -> None:
     finished(example())
-    begun: list[Run] = []
-    monkeypatch.setattr(runs, "begin", begun.append)
     app = run_page("evaluation")
     app.segmented_control(key="corpus").set_value("own").run()
     table = b"question,answer\nWhy?,Because.\n"
@@ -240,33 +284,49 @@ def test_a_column_that_is_not_clear_can_be_chosen(
     app.selectbox(key="corpus_column").set_value("answer").run()
     app.button(key="corpus_go").click().run()
     assert not app.exception
-    assert RunStore().inputs(begun[0].id) == ["Because."]
+    assert begun[0].inputs == ["Because."]
     app.file_uploader(key="corpus_file").upload("b.txt", b"Another file.", "text/plain")  # asks for no column
     app.button(key="corpus_go").click().run()
-    assert RunStore().inputs(begun[1].id) == ["Another file."]
+    assert begun[1].inputs == ["Another file."]
     assert "corpus_column" not in [box.key for box in app.selectbox]
+
+
+def test_the_column_of_each_of_two_sets_can_be_chosen(run_page: OpenApp, begun: list[Plan]) -> None:
+    app = run_page("evaluation", view="mauve")
+    app.segmented_control(key="mauve_source").set_value("sets").run()
+    for key, other in (("mauve_human", "reply"), ("mauve_other", "answer")):
+        rows = "".join(f"{key} {number},no text\n" for number in range(100))
+        app.file_uploader(key=f"{key}_file").upload("same.csv", f"question,{other}\n{rows}".encode(), "text/csv")
+    for key in ("mauve_human", "mauve_other"):
+        app.button(key="mauve_sets_go").click().run()
+        assert "Call the one that holds the texts" in app.warning[0].value.replace("\\", "")
+        app.selectbox(key=f"{key}_column").set_value("question").run()
+    app.button(key="mauve_sets_go").click().run()
+    assert not app.exception
+    assert begun[0].inputs["human"][:2] == ["mauve_human 0", "mauve_human 1"]
+    assert begun[0].inputs["other"][-1] == "mauve_other 99"
+    said = [caption.value.replace("\\", "") for caption in app.caption]
+    assert 'Read as CSV, column "question"; UTF-8.' in said
 
 
 def test_an_item_that_cannot_be_used_is_left_out_and_the_page_says_so(
     run_page: OpenApp,
-    finished,
-    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+    finished,  # type: ignore[no-untyped-def]
+    begun: list[Plan],
 ) -> None:
-    finished(plans.plan_hellaswag(RunStore(), PAIR, runs.own_items()))
-    begun: list[Run] = []
-    monkeypatch.setattr(runs, "begin", begun.append)
+    finished(hellaswag.plan(PAIR, runs.own_items()))
     app = run_page("evaluation", view="hellaswag")
     app.segmented_control(key="items").set_value("own").run()
     item = {"ctx": "c", "endings": ["a", "b", "c", "d"], "label": 0}
     app.text_area(key="items_typed").set_value(json.dumps(item) + "\n" + json.dumps({**item, "label": 5}))
     app.button(key="items_go").click().run()
     assert not app.exception
-    assert len(RunStore().inputs(begun[0].id)) == 1
+    assert len(begun[0].inputs) == 1
     assert any("1 of 2 items is left out" in caption.value for caption in app.caption)
 
 
 def test_malformed_items_are_refused_with_their_line(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
-    finished(plans.plan_hellaswag(RunStore(), PAIR, runs.own_items()))
+    finished(hellaswag.plan(PAIR, runs.own_items()))
     app = run_page("evaluation", view="hellaswag")
     app.segmented_control(key="items").set_value("own").run()
     app.text_area(key="items_typed").set_value('{"ctx": "c", "endings": ["a", "b", "c", "d"]}').run()
@@ -277,7 +337,7 @@ def test_malformed_items_are_refused_with_their_line(run_page: OpenApp, finished
 def test_mauve_shows_a_score_with_its_error_and_its_warning(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(["red", "blue", "walks", "a", "the", "tree"], 12)) for _ in range(220)]
-    run = finished(plans.plan_mauve(RunStore(), PAIR[0], texts[:110], other=texts[110:], seeds=2))
+    run = finished(mauve.plan(PAIR[0], texts[:110], other=texts[110:], seeds=2))
     app = run_page("evaluation", run=run.id)
     assert not app.exception
     assert "±" in metrics(app)["MAUVE: Given set"]

@@ -1,20 +1,25 @@
 """The divergence page's charts by value, its table of numbers, and its sentence about progress."""
 
+import csv
 import dataclasses
+import io
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from engine import export, formatting
+from engine.evaluation import divergence, kinds
 from engine.evaluation.divergence import evaluate
-from engine.evaluation.divergence import result as divergence_result
-from engine.evaluation.hellaswag import evaluate as hellaswag
-from engine.evaluation.hellaswag import paired
-from engine.evaluation.mauve import run
-from engine.evaluation.mauve import score as mauve
-from engine.evaluation.runs import runner
+from engine.evaluation.divergence.result import CorpusDivergence
+from engine.evaluation.hellaswag import HellaSwagRun, paired
+from engine.evaluation.hellaswag.evaluate import HellaSwagResult
+from engine.evaluation.mauve.clusters import CURVE_POINTS
+from engine.evaluation.mauve.result import MauveRun, MauveSet
+from engine.evaluation.mauve.score import MauveResult, mauve_score
 from engine.evaluation.runs.drivers import Pace
+from engine.evaluation.runs.store import Run
 from engine.steps import Progress
 from tests.engine import fakes
 from ui.evaluation import (
@@ -22,6 +27,7 @@ from ui.evaluation import (
     divergence_panel,
     hellaswag_panel,
     mauve_scores,
+    panels,
     past_runs_panel,
     run_progress,
 )
@@ -31,17 +37,17 @@ TEXTS = ["The goal of a correlation analysis is plain.", "A second text, with ot
 
 
 @pytest.fixture(scope="module")
-def result() -> divergence_result.CorpusDivergence:
+def result() -> CorpusDivergence:
     return evaluate.corpus_divergence(fakes.random_model(1), fakes.random_model(2), TEXTS)
 
 
 @pytest.fixture(scope="module")
-def score() -> mauve.MauveResult:
+def score() -> MauveResult:
     rng = np.random.default_rng(0)
-    return mauve.mauve_score(rng.normal(size=(110, 8)), rng.normal(0.3, 1, size=(110, 8)), seeds=(1, 2), splits=2)
+    return mauve_score(rng.normal(size=(110, 8)), rng.normal(0.3, 1, size=(110, 8)), seeds=(1, 2), splits=2)
 
 
-def test_histograms_count_every_token_once(result: divergence_result.CorpusDivergence) -> None:
+def test_histograms_count_every_token_once(result: CorpusDivergence) -> None:
     assert result.kl is not None
     assert figures.kl_histogram(result.kl, theme="light").data[0].y.sum() == len(result)
     assert figures.delta_histogram(result.delta_p, theme="dark").data[0].y.sum() == len(result)
@@ -82,13 +88,13 @@ def test_ending_probabilities_name_the_true_one() -> None:
     assert list(figure.data[0].x) == [0.1, 0.2, 0.3, 0.4]
 
 
-def test_the_curves_band_encloses_its_mean(score: mauve.MauveResult) -> None:
+def test_the_curves_band_encloses_its_mean(score: MauveResult) -> None:
     band, line = figures.mauve_curves([("a", score)], theme="light").data
     assert band.fill == "toself"
-    assert len(line.x) == mauve.CURVE_POINTS + 2
+    assert len(line.x) == CURVE_POINTS + 2
 
 
-def test_clusters_are_sorted_from_human_to_other(score: mauve.MauveResult) -> None:
+def test_clusters_are_sorted_from_human_to_other(score: MauveResult) -> None:
     human, other = figures.cluster_histogram(score, "Model <b>", theme="light").data
     assert (human.name, other.name) == ("Human", "Model &lt;b&gt;")
     difference = np.array(other.y) - np.array(human.y)
@@ -96,11 +102,11 @@ def test_clusters_are_sorted_from_human_to_other(score: mauve.MauveResult) -> No
     assert sum(human.y) == pytest.approx(1)
 
 
-def scored(*sets: tuple[str, mauve.MauveResult]) -> run.MauveRun:
-    return run.MauveRun((), tuple(run.MauveSet(title, (), result) for title, result in sets), "f", "")
+def scored(*sets: tuple[str, MauveResult]) -> MauveRun:
+    return MauveRun((), tuple(MauveSet(title, (), result) for title, result in sets), "f", "")
 
 
-def test_beside_each_score_stands_human_against_human_once_if_it_is_the_same(score: mauve.MauveResult) -> None:
+def test_beside_each_score_stands_human_against_human_once_if_it_is_the_same(score: MauveResult) -> None:
     assert score.reference is not None
     facts = mauve_scores.facts(scored(("A", score), ("B", score)))
     assert [fact.label for fact in facts] == ["MAUVE: A", mauve_scores.HUMAN, "MAUVE: B"]
@@ -110,34 +116,34 @@ def test_beside_each_score_stands_human_against_human_once_if_it_is_the_same(sco
     assert len(mauve_scores.facts(scored(("A", score), ("B", larger)))) == 4
 
 
-def test_the_details_name_the_set_of_every_measure(score: mauve.MauveResult) -> None:
+def test_the_details_name_the_set_of_every_measure(score: MauveResult) -> None:
     table = mauve_scores.table(scored(("A", score), ("B", score))).set_index("set")
     assert table.index.tolist() == ["A", "A, halves", "Human against human, halves", "B", "B, halves"]
     assert table.loc["B", "MAUVE*"] == formatting.with_error(score.mauve_star)
     assert table.loc["A", "frontier integral"] == formatting.with_error(score.frontier_integral)
 
 
-def test_a_score_kept_without_a_reference_is_shown_without_one(score: mauve.MauveResult) -> None:
+def test_a_score_kept_without_a_reference_is_shown_without_one(score: MauveResult) -> None:
     old = dataclasses.replace(score, reference=None, splits=0)
     assert [fact.label for fact in mauve_scores.facts(scored(("A", old)))] == ["MAUVE: A"]
     assert mauve_scores.table(scored(("A", old)))["set"].tolist() == ["A"]
 
 
-def test_every_number_opens_to_tokens_of_the_corpus(result: divergence_result.CorpusDivergence) -> None:
+def test_every_number_opens_to_tokens_of_the_corpus(result: CorpusDivergence) -> None:
     for number in divergence_numbers.lines(result):
         indices = number.opens()
         assert indices.size, number.label
         assert set(indices.tolist()) <= set(range(len(result)))
 
 
-def test_a_percentile_opens_to_its_own_value(result: divergence_result.CorpusDivergence) -> None:
+def test_a_percentile_opens_to_its_own_value(result: CorpusDivergence) -> None:
     assert result.kl is not None
     maximum = next(number for number in divergence_numbers.lines(result) if number.label == "Maximum KL")
     assert result.kl[maximum.opens()[0]] == result.kl.max()
 
 
 def test_a_stated_error_is_over_texts_and_the_one_over_tokens_is_named(
-    result: divergence_result.CorpusDivergence,
+    result: CorpusDivergence,
 ) -> None:
     assert result.statistics is not None
     kl = result.statistics.kl
@@ -159,22 +165,22 @@ def test_one_text_has_the_error_over_tokens_and_says_so() -> None:
     assert "nothing better" in divergence_panel.how_sure(result)
 
 
-def test_delta_p_has_its_quartiles(result: divergence_result.CorpusDivergence) -> None:
+def test_delta_p_has_its_quartiles(result: CorpusDivergence) -> None:
     assert {"75.0% Δp", "25.0% Δp"} <= {number.label for number in divergence_numbers.lines(result)}
 
 
-def test_first_guesses_that_are_tied_open_too(result: divergence_result.CorpusDivergence) -> None:
+def test_first_guesses_that_are_tied_open_too(result: CorpusDivergence) -> None:
     shares = np.ones(len(result))
     shares[3], shares[5] = 0.5, 0.0
     tied = dataclasses.replace(result, same_top1=shares)
     line = next(number for number in divergence_numbers.lines(tied) if number.label == "Same first guess")
     assert set(line.opens().tolist()) == {3, 5}
     assert export.csv_text({"same": shares * 1}).splitlines()[4] == "0.5"
-    assert ",0.5\n" in divergence_panel._csv(tied)
+    assert ",0.5\n" in divergence_panel._csv(tied, {})
 
 
-def test_the_table_in_words_names_both_errors(result: divergence_result.CorpusDivergence) -> None:
-    said = divergence_panel._markdown(result)
+def test_the_table_in_words_names_both_errors(result: CorpusDivergence) -> None:
+    said = divergence_panel._markdown(result, "")
     assert "| number | value | ± by text | 95 % interval | ± by token |" in said
     assert "llama.cpp" in said
     assert "Only 2 texts" in said
@@ -189,9 +195,9 @@ def test_without_a_shared_vocabulary_the_table_has_no_kl() -> None:
 
 
 def test_runs_side_by_side_show_numbers_and_not_what_their_errors_rest_on(
-    result: divergence_result.CorpusDivergence,
+    result: CorpusDivergence,
 ) -> None:
-    found = past_runs_panel._flat(runner.summary(result))
+    found = past_runs_panel._flat(divergence.summary(result))
     assert found["statistics kl"] == pytest.approx(result.statistics.kl.value)  # type: ignore[union-attr]
     assert found["bits_per_byte_difference"] == pytest.approx(result.bits_per_byte_difference.value)
     assert not [name for name in found if any(part in name for part in ("error", "low", "high", "percentiles"))]
@@ -231,7 +237,7 @@ def test_progress_is_one_sentence(pace: Pace, said: str) -> None:
 
 
 def test_notes_of_both_models_are_said_once_and_those_of_one_with_its_name() -> None:
-    one = hellaswag.HellaSwagResult(
+    one = HellaSwagResult(
         model_key="a",
         model_title="Small",
         items=np.arange(1),
@@ -244,6 +250,24 @@ def test_notes_of_both_models_are_said_once_and_those_of_one_with_its_name() -> 
         notes=("1 item left out.",),
     )
     other = replace(one, model_title="Large", notes=("1 item left out.", "Read one by one."))
-    found = hellaswag_panel.notes(runner.HellaSwagRun((), (one, other)))
+    found = hellaswag_panel.notes(HellaSwagRun((), (one, other)))
     assert found == ["1 item left out.", "Large: Read one by one."]
-    assert hellaswag_panel.notes(runner.HellaSwagRun((), (one,))) == ["1 item left out."]
+    assert hellaswag_panel.notes(HellaSwagRun((), (one,))) == ["1 item left out."]
+
+
+def test_the_table_and_the_tokens_say_how_texts_opened(result: CorpusDivergence) -> None:
+    models = {
+        "base": {"title": "Large", "opening_tokens": ["<|endoftext|>"]},
+        "candidate": {"title": "Small", "opening_tokens": []},
+    }
+    run = Run("r", divergence.KIND, "t", 0.0, 0.0, True, {"bos": "auto"}, models, "", {}, {})
+    markdown, tokens = (export.make() for export in divergence_panel.files(run, result, "stem"))
+    assert "Texts opened with <|endoftext|> for Large and with nothing for Small" in markdown
+    rows = list(csv.DictReader(io.StringIO(tokens)))
+    assert len(rows) == len(result)
+    opened = {(json.loads(row["opening_base"]), json.loads(row["opening_candidate"])) for row in rows}
+    assert opened == {("<|endoftext|>", "")}
+
+
+def test_every_evaluation_has_a_panel() -> None:
+    assert list(panels.PANELS) == list(kinds.EVALUATIONS)

@@ -12,8 +12,7 @@ from engine.evaluation.statistics import DivergenceStatistics, Estimate, Percent
 
 MOST_TOKENS = 40
 """Tokens a number opens to."""
-AT_MEAN, SURPRISING = "tokens at the mean", "most surprising tokens"
-LARGEST_CHANGE = "tokens of the largest change"
+SURPRISING, LOST = "most surprising tokens", "tokens that the candidate lost most on"
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,6 @@ class Number:
     independent, as llama.cpp does.
     """
 
-    group: str
     label: str
     value: str
     by_text: str
@@ -37,85 +35,60 @@ class Number:
 
 def lines(result: CorpusDivergence) -> list[Number]:
     """The whole table for a shared vocabulary; else the lines that are defined without one."""
-    if result.statistics is None or result.kl is None or result.same_top1 is None:
-        return [*_perplexity_lines(result), _bits_lost(result)]
     table, kl, delta = result.statistics, result.kl, result.delta_p
-    differ = np.flatnonzero(result.same_top1 < 1.0)
+    if table is None or kl is None or result.same_top1 is None:
+        return [*_perplexity_lines(result), _bits_lost(result)]
     return [
         *_perplexity_lines(result),
         *_ratio_lines(result, table),
+        _mean("Mean KL", table.kl, kl, "kl"),
+        *(_percentile("KL", result, kl, item) for item in table.kl_percentiles),
+        _same_first_guess(table.same_top1, kl, result.same_top1),
+        _mean("Mean Δp", table.delta_p, delta, "delta", percent=True),
         _line(
-            "KL",
-            "Mean KL",
-            table.kl,
-            lambda: near_value(kl, table.kl.value),
-            AT_MEAN,
-            ("kl", table.kl.value),
+            "RMS Δp", table.delta_p_rms, lambda: largest(np.abs(delta)), "tokens of the largest change", percent=True
         ),
-        *(_percentile("KL", "KL", result, kl, item) for item in table.kl_percentiles),
-        _line(
-            "First guess",
-            "Same first guess",
-            table.same_top1,
-            lambda: differ[np.argsort(-kl[differ], kind="stable")][:MOST_TOKENS],
-            "tokens where the first guesses differ or are tied, largest KL first",
-            percent=True,
-        ),
-        _line(
-            "Δp",
-            "Mean Δp",
-            table.delta_p,
-            lambda: near_value(delta, table.delta_p.value),
-            AT_MEAN,
-            ("delta", table.delta_p.value),
-            percent=True,
-        ),
-        _line(
-            "Δp",
-            "RMS Δp",
-            table.delta_p_rms,
-            lambda: largest(np.abs(delta)),
-            "tokens of the largest change",
-            percent=True,
-        ),
-        *(_percentile("Δp", "Δp", result, delta, item) for item in table.delta_p_percentiles),
+        *(_percentile("Δp", result, delta, item) for item in table.delta_p_percentiles),
         _bits_lost(result),
     ]
 
 
-def _bits_lost(result: CorpusDivergence) -> Number:
+def _mean(label: str, estimate: Estimate, values: Floats, chart: str, *, percent: bool = False) -> Number:
     def opens() -> Ints:
-        return largest(result.base - result.candidate)
+        return near_value(values, estimate.value)
 
-    about = "tokens that the candidate lost most on"
-    return _line("Perplexity", "Bits per byte, difference", result.bits_per_byte_difference, opens, about)
+    return _line(label, estimate, opens, "tokens at the mean", (chart, estimate.value), percent=percent)
+
+
+def _same_first_guess(estimate: Estimate, kl: Floats, same: Floats) -> Number:
+    def opens() -> Ints:
+        differ = np.flatnonzero(same < 1.0)
+        return differ[np.argsort(-kl[differ], kind="stable")][:MOST_TOKENS]
+
+    about = "tokens where the first guesses differ or are tied, largest KL first"
+    return _line("Same first guess", estimate, opens, about, percent=True)
+
+
+def _bits_lost(result: CorpusDivergence) -> Number:
+    return _line("Bits per byte, difference", result.bits_per_byte_difference, _lost(result), LOST)
 
 
 def _perplexity_lines(result: CorpusDivergence) -> list[Number]:
     def worst(values: Floats) -> Callable[[], Ints]:
         return lambda: largest(-values)
 
+    of_base, of_candidate = worst(result.base), worst(result.candidate)
     return [
-        _line(
-            "Perplexity", "Perplexity, base", result.perplexity_base, worst(result.base), "its most surprising tokens"
-        ),
-        _line(
-            "Perplexity",
-            "Perplexity, candidate",
-            result.perplexity_candidate,
-            worst(result.candidate),
-            SURPRISING,
-        ),
-        _line("Perplexity", "Bits per byte, base", result.bits_per_byte_base, worst(result.base), SURPRISING),
-        _line(
-            "Perplexity",
-            "Bits per byte, candidate",
-            result.bits_per_byte_candidate,
-            worst(result.candidate),
-            SURPRISING,
-        ),
+        _line("Perplexity, base", result.perplexity_base, of_base, "its most surprising tokens"),
+        _line("Perplexity, candidate", result.perplexity_candidate, of_candidate, SURPRISING),
+        _line("Bits per byte, base", result.bits_per_byte_base, of_base, SURPRISING),
+        _line("Bits per byte, candidate", result.bits_per_byte_candidate, of_candidate, SURPRISING),
         *_correlation_lines(result),
     ]
+
+
+def _lost(result: CorpusDivergence) -> Callable[[], Ints]:
+    return lambda: largest(result.base - result.candidate)
 
 
 def _correlation_lines(result: CorpusDivergence) -> list[Number]:
@@ -128,25 +101,18 @@ def _correlation_lines(result: CorpusDivergence) -> list[Number]:
         return largest(np.abs(result.candidate - result.base))
 
     return [
-        Number("Perplexity", label, f"{value:.4f}", "", "", "", furthest, "tokens furthest from the line")
+        Number(label, f"{value:.4f}", "", "", "", furthest, "tokens furthest from the line")
         for label, value in found.items()
     ]
 
 
 def _ratio_lines(result: CorpusDivergence, table: DivergenceStatistics) -> list[Number]:
-    def opens() -> Ints:
-        return largest(result.base - result.candidate)
-
-    about, numbers = "tokens that the candidate lost most on", table.perplexity
-    return [
-        _line("Perplexity", "Ratio candidate / base", numbers.ratio, opens, about),
-        _line("Perplexity", "ln ratio", numbers.ln_ratio, opens, about),
-        _line("Perplexity", "Difference", numbers.difference, opens, about),
-    ]
+    numbers = table.perplexity
+    named = {"Ratio candidate / base": numbers.ratio, "ln ratio": numbers.ln_ratio, "Difference": numbers.difference}
+    return [_line(label, estimate, _lost(result), LOST) for label, estimate in named.items()]
 
 
 def _line(
-    group: str,
     label: str,
     estimate: Estimate,
     opens: Callable[[], Ints],
@@ -159,10 +125,10 @@ def _line(
     by_text = formatting.number(estimate.error_by_text, percent=percent, digits=2)
     by_token = formatting.number(estimate.error, percent=percent, digits=2)
     ends = formatting.interval(*estimate.interval(), percent=percent) if estimate.by_text else ""
-    return Number(group, label, value, by_text, ends, by_token, opens, about, mark)
+    return Number(label, value, by_text, ends, by_token, opens, about, mark)
 
 
-def _percentile(group: str, name: str, result: CorpusDivergence, values: Floats, item: Percentile) -> Number:
+def _percentile(name: str, result: CorpusDivergence, values: Floats, item: Percentile) -> Number:
     named = {1.0: "Maximum", 0.5: "Median", 0.0: "Minimum"}
     label = f"{named.get(item.fraction, f'{item.fraction:.1%}')} {name}"
     percent = name == "Δp"
@@ -175,7 +141,7 @@ def _percentile(group: str, name: str, result: CorpusDivergence, values: Floats,
     def opens() -> Ints:
         return result.near(values, item.fraction)
 
-    return Number(group, label, shown, "", ends, "", opens, "tokens around this percentile", mark)
+    return Number(label, shown, "", ends, "", opens, "tokens around this percentile", mark)
 
 
 def rests_on(estimate: Estimate, *, percent: bool = False) -> str:

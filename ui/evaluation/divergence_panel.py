@@ -1,27 +1,29 @@
 """KL over a corpus: what to compare on, the table whose every number opens, and the tokens behind it."""
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from engine import export, formatting
 from engine.arrays import Ints
-from engine.evaluation.corpora.corpus import FORMS, Corpus, Form
+from engine.evaluation import divergence
+from engine.evaluation.corpora.corpus import FORMS, Form
 from engine.evaluation.divergence import evaluate
-from engine.evaluation.divergence import result as divergence_result
-from engine.evaluation.divergence.result import CorpusDivergence
-from engine.evaluation.runs import plans, runner
+from engine.evaluation.divergence.result import CorpusDivergence, comparison_of
+from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run
 from engine.evaluation.statistics import DivergenceStatistics, Estimate
 from engine.models.request import ModelRequest
 from engine.scoring.results import ModelComparison
 from engine.strip import payload as strip_data
-from ui import exports, layout, messages, reading_options, signs, strip
-from ui.evaluation import chosen_row, divergence_numbers, own_data, run_progress, runs
+from ui import layout, messages, reading_options, signs, strip
+from ui.evaluation import chosen_row, divergence_numbers, own_data, runs
+from ui.evaluation.panel import Panel
+from ui.exports import Export
 from ui.figures import base
 from ui.figures import evaluation as figures
 from ui.layout import Fact
@@ -36,28 +38,15 @@ _FORM_TITLES: dict[Form, str] = {
     "json": "JSON: a list of texts",
     "csv": "CSV or TSV with a 'text' column",
 }
+_OWN = own_data.Field(
+    "corpus",
+    "Your texts",
+    "Paste texts, a blank line between them. A file may be plain text, JSON, CSV or Parquet.",
+)
 _CONTEXT = 48
 
 
-def show(a: ModelRequest, b: ModelRequest) -> None:
-    """Draw the panel for base `a` and candidate `b`."""
-    how = choose_data(a, b)
-    run = runs.asked("divergence", (a, b), **how)
-    if run is None:
-        run = _plan(a, b, runs.own_corpus(), how)
-        if not run.finished and runs.drivers().find(run.id) is None:
-            if run.id != runs.example_run().id:
-                layout.empty_state("Not compared yet", "Press Compare above to set this pair side by side.")
-                return
-            runs.drivers().start(run.id)
-    if run_progress.shown(run):
-        return
-    result = runs.result(run)
-    if isinstance(result, CorpusDivergence):
-        of_result(run, result)
-
-
-def choose_data(a: ModelRequest, b: ModelRequest) -> CorpusReading:
+def choose(a: ModelRequest, b: ModelRequest) -> CorpusReading:
     """The example corpus, or one's own; returns how the texts are read."""
     with st.container(horizontal=True, vertical_alignment="center", key="corpus_choice"):
         chosen = st.segmented_control(
@@ -73,27 +62,21 @@ def choose_data(a: ModelRequest, b: ModelRequest) -> CorpusReading:
         how = reading_options.corpus_options()
         if chosen == "example" and st.button("Compare", type="primary", icon=":material/play_arrow:", key="compare"):
             with messages.shown():
-                runs.begin(_plan(a, b, runs.own_corpus(), how))
+                runs.begin(example(a, b, **how))
     if chosen == "own":
         form = st.selectbox("Texts are parted by", FORMS, format_func=_FORM_TITLES.__getitem__, key="corpus_form")
         own_data.form(
             "corpus",
-            "Your texts",
-            "Paste texts, a blank line between them. A file may be plain text, JSON, CSV or Parquet.",
             "Compare on this corpus",
-            lambda data: _begin_own(a, b, data, form, how),
+            [_OWN],
+            lambda data: runs.begin(divergence.plan(a, b, data.corpus(form), **how)),
         )
     return how
 
 
-def _begin_own(a: ModelRequest, b: ModelRequest, data: own_data.Given, form: Form, how: CorpusReading) -> Sequence[str]:
-    corpus = data.corpus(form)
-    runs.begin(_plan(a, b, corpus, how))
-    return corpus.notes
-
-
-def _plan(a: ModelRequest, b: ModelRequest, corpus: Corpus, how: CorpusReading) -> Run:
-    return plans.plan_divergence(runs.store(), a, b, corpus, **how)
+def example(a: ModelRequest, b: ModelRequest, **how: Unpack[CorpusReading]) -> Plan:
+    """The run on our own corpus."""
+    return divergence.plan(a, b, runs.own_corpus(), **how)
 
 
 def of_result(run: Run, result: CorpusDivergence) -> None:
@@ -111,7 +94,6 @@ def of_result(run: Run, result: CorpusDivergence) -> None:
             "perplexity than as one text, which is how most published figures read them."
         )
     opened(run, result)
-    exports.menu(files(run, result))
 
 
 def facts(result: CorpusDivergence) -> None:
@@ -215,11 +197,10 @@ def behind(run: Run, result: CorpusDivergence, number: divergence_numbers.Number
     if not indices.size:
         layout.empty_state("No token", "Both models agree here everywhere.")
         return
-    texts = runs.store().inputs(run.id)
     key, height = f"tokens_{run.id}_{number.label}", min(320, 38 + 35 * len(indices))
-    frame, nearest = _token_frame(run, result, indices, texts), _nearest(result, indices, number)
+    frame, nearest = _token_frame(run, result, indices), _nearest(result, indices, number)
     row = chosen_row.chosen_row(frame, _TOKEN_COLUMNS, key, height, default=nearest)
-    _in_text(run, result, int(indices[row]), texts)
+    _in_text(run, result, int(indices[row]))
 
 
 def _nearest(result: CorpusDivergence, indices: Ints, number: divergence_numbers.Number) -> int:
@@ -273,8 +254,8 @@ def _numbers_frame(listed: list[divergence_numbers.Number]) -> pd.DataFrame:
     )
 
 
-def _token_frame(run: Run, result: CorpusDivergence, indices: Ints, texts: list[str]) -> pd.DataFrame:
-    places = [_place(run, result, int(index), texts) for index in indices]
+def _token_frame(run: Run, result: CorpusDivergence, indices: Ints) -> pd.DataFrame:
+    places = [_place(run, result, int(index)) for index in indices]
     p_base, p_candidate = np.exp(result.base[indices]), np.exp(result.candidate[indices])
     frame = pd.DataFrame(
         {
@@ -291,20 +272,20 @@ def _token_frame(run: Run, result: CorpusDivergence, indices: Ints, texts: list[
     return frame
 
 
-def _place(run: Run, result: CorpusDivergence, index: int, texts: list[str]) -> tuple[str, str]:
+def _place(run: Run, result: CorpusDivergence, index: int) -> tuple[str, str]:
     """Text before a token, and the token."""
-    comparison = _comparison(run.id, int(result.pieces[index]), tuple(texts))
+    comparison = _comparison(run.id, int(result.pieces[index]))
     place = int(result.places[index])
     start, stop = comparison.spans[place].tolist()
     token = comparison.a.tokens[place] if comparison.shared_vocabulary else comparison.a.text[start:stop]
     return comparison.a.text[:start], token
 
 
-def _in_text(run: Run, result: CorpusDivergence, index: int, texts: list[str]) -> None:
+def _in_text(run: Run, result: CorpusDivergence, index: int) -> None:
     """The token's text as a strip, the token pinned."""
     piece = int(result.pieces[index])
     strip.token_strip(
-        strip_data.comparison_payload(_comparison(run.id, piece, tuple(texts))),
+        strip_data.comparison_payload(_comparison(run.id, piece)),
         key=f"corpus_strip_{run.id}_{piece}",
         height=320,
         selected=int(result.places[index]),
@@ -316,38 +297,49 @@ def _in_text(run: Run, result: CorpusDivergence, index: int, texts: list[str]) -
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _comparison(run_id: str, piece: int, texts: tuple[str, ...]) -> ModelComparison:
+def _comparison(run_id: str, piece: int) -> ModelComparison:
     batch = runs.store().batch(run_id, evaluate.STAGE, piece)
     if batch is None:
         raise RuntimeError(f"piece {piece} of run {run_id} is not in the store")
-    return divergence_result.comparison_of(batch, texts)
+    return comparison_of(batch, runs.inputs(run_id))
 
 
-def files(run: Run, result: CorpusDivergence) -> list[exports.Export]:
-    """The table as Markdown, the tokens as CSV, the summary as JSON."""
-    stem = f"divergence-{run.id}"
+def files(run: Run, result: CorpusDivergence, stem: str) -> list[Export]:
+    """The table as Markdown, the tokens as CSV."""
+    said = reading_options.run_opened(run)
+    openings = {role: "".join(run.models[role].get("opening_tokens", ())) for role in divergence.ROLES}
     return [
-        exports.Export("Table (Markdown)", f"{stem}.md", "text/markdown", partial(_markdown, result)),
-        exports.Export("Tokens (CSV)", f"{stem}.csv", "text/csv", partial(_csv, result)),
-        exports.Export(
-            "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(runner.described(run))
-        ),
+        Export("Table (Markdown)", f"{stem}.md", "text/markdown", lambda: _markdown(result, said)),
+        Export("Tokens (CSV)", f"{stem}.csv", "text/csv", lambda: _csv(result, openings)),
     ]
 
 
-def _markdown(result: CorpusDivergence) -> str:
+def _markdown(result: CorpusDivergence, opened: str) -> str:
     head = f"{result.candidate_title} against {result.base_title}\n\n"
     head += "| number | value | ± by text | 95 % interval | ± by token |\n|---|---|---|---|---|\n"
     rows = (
         f"| {n.label} | {n.value} | {n.by_text} | {n.interval} | {n.by_token} |\n"
         for n in divergence_numbers.lines(result)
     )
-    notes = [how_sure(result), *result.notes]
+    notes = [how_sure(result), *filter(None, [opened]), *result.notes]
     return head + "".join(rows) + "".join(f"\n{note}\n" for note in notes)
 
 
-def _csv(result: CorpusDivergence) -> str:
-    columns = {"text": result.texts, "log_prob_base_nats": result.base, "log_prob_candidate_nats": result.candidate}
+def _csv(result: CorpusDivergence, openings: Mapping[str, str]) -> str:
+    """A row per token; each says what stood in front of its text for either model."""
+    columns: dict[str, Sequence[object] | NDArray[np.generic]] = {"text": result.texts}
+    columns |= {f"opening_{role}": [opening] * len(result) for role, opening in openings.items()}
+    columns |= {"log_prob_base_nats": result.base, "log_prob_candidate_nats": result.candidate}
     if result.kl is not None and result.same_top1 is not None:
         columns |= {"kl_nats": result.kl, "same_top1": result.same_top1}
     return export.csv_text(columns)
+
+
+PANEL = Panel(
+    divergence.KIND,
+    ("Not compared yet", "Press Compare above to set this pair side by side."),
+    choose,
+    of_result,
+    files,
+    example,
+)

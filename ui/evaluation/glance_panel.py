@@ -5,7 +5,7 @@ import streamlit as st
 
 from engine import formatting
 from engine.evaluation import glance
-from engine.evaluation.glance import Row
+from engine.evaluation.estimates import Estimate
 from engine.models.request import ModelRequest
 from ui import exports, layout
 from ui.evaluation import runs
@@ -13,9 +13,8 @@ from ui.evaluation import runs
 _BETTER = {"lower": "lower is better", "higher": "higher is better", "": ""}
 
 
-def show(a: ModelRequest, b: ModelRequest) -> None:
+def show(base: ModelRequest, candidate: ModelRequest) -> None:
     """Draw the table of the pair."""
-    base, candidate = a, b
     table = glance.rows(base, candidate, runs.store().runs())
     layout.section(
         f"{candidate.title} against {base.title}",
@@ -25,8 +24,8 @@ def show(a: ModelRequest, b: ModelRequest) -> None:
         pd.DataFrame(
             {
                 "measure": [row.measure + (f" ({row.unit})" if row.unit else "") for row in table],
-                "base": [_written(row, row.base) for row in table],
-                "candidate": [_written(row, row.candidate) for row in table],
+                "base": [_written(row.base, row.unit) for row in table],
+                "candidate": [_written(row.candidate, row.unit) for row in table],
                 "better": [_BETTER[row.better] for row in table],
                 "basis": [row.basis for row in table],
             }
@@ -46,7 +45,7 @@ def show(a: ModelRequest, b: ModelRequest) -> None:
     few = glance.few_texts_note(table)
     if few is not None:
         st.warning(few, icon=":material/warning:")
-    missing = _missing(table)
+    missing = glance.missing(table)
     if missing:
         st.caption(f"Not measured for this pair yet: {', '.join(missing)}. Run it in its view above.")
     exports.menu(
@@ -68,15 +67,5 @@ def show(a: ModelRequest, b: ModelRequest) -> None:
     )
 
 
-def _json(table: tuple[Row, ...]) -> str:
-    return exports.json_text({"rows": glance.to_json(table)})
-
-
-def _missing(table: tuple[Row, ...]) -> list[str]:
-    kinds = {"Perplexity": "KL over a corpus", "HellaSwag, acc": "HellaSwag", "MAUVE": "MAUVE"}
-    return [kinds[row.measure] for row in table if row.measure in kinds and row.base is None and row.candidate is None]
-
-
-def _written(row: Row, estimate: object) -> str:
-    value = row.base if estimate is row.base else row.candidate
-    return "not measured" if value is None else formatting.with_error(value, percent=row.unit == "share")
+def _written(estimate: Estimate | None, unit: str) -> str:
+    return "not measured" if estimate is None else formatting.with_error(estimate, percent=unit == "share")

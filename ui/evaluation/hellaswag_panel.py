@@ -1,7 +1,6 @@
 """HellaSwag for two models: accuracies by three conventions, the pair on the same items, and every item."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,21 +9,29 @@ import streamlit as st
 
 from engine import export, formatting
 from engine.arrays import Bools, Ints
-from engine.evaluation.hellaswag import hub_items, paired
+from engine.evaluation import hellaswag
+from engine.evaluation.hellaswag import HellaSwagRun, hub_items, paired
 from engine.evaluation.hellaswag.evaluate import CONVENTIONS, Convention, HellaSwagResult
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.hellaswag.paired import Flip, PairedOutcome
-from engine.evaluation.runs import plans, runner
-from engine.evaluation.runs.runner import HellaSwagRun
+from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run
 from engine.models.opening import Bos
 from engine.models.request import ModelRequest
-from ui import engine_access, exports, layout, messages, reading_options
-from ui.evaluation import chosen_row, own_data, run_progress, runs
+from ui import engine_access, layout, messages, reading_options
+from ui.evaluation import chosen_row, own_data, runs
+from ui.evaluation.panel import Panel
+from ui.exports import Export
 from ui.figures import base
 from ui.figures import evaluation as figures
 from ui.layout import Fact
 
+_OWN = own_data.Field(
+    "items",
+    "Items",
+    "The official JSONL (activity_label, ctx_a, ctx_b, endings, label), or six lines an item: context, label, "
+    "four endings.",
+)
 _CONVENTION_TITLES: dict[Convention, str] = {
     "acc": "Sum",
     "acc_norm": "Per character",
@@ -45,25 +52,7 @@ _WHICH = (
 )
 
 
-def show(a: ModelRequest, b: ModelRequest) -> None:
-    """Draw the panel for models `a` and `b`."""
-    bos = choose_data(a, b)
-    run = runs.asked("hellaswag", (a, b), bos=bos)
-    if run is None:
-        run = _plan(a, b, runs.own_items(), bos)
-        if not run.finished and runs.drivers().find(run.id) is None:
-            if (a, b) != engine_access.PAIR or bos != "auto":
-                layout.empty_state("Not evaluated yet", "Press Evaluate above to put the questions to this pair.")
-                return
-            runs.drivers().start(run.id)
-    if run_progress.shown(run):
-        return
-    result = runs.result(run)
-    if isinstance(result, HellaSwagRun):
-        of_result(run, result)
-
-
-def choose_data(a: ModelRequest, b: ModelRequest) -> Bos:
+def choose(a: ModelRequest, b: ModelRequest) -> dict[str, Bos]:
     """Our own items, the hub's, or a file; returns what stands in front of each question."""
     titles = {
         "example": f"Example: {len(runs.own_items())} questions",
@@ -91,32 +80,30 @@ def choose_data(a: ModelRequest, b: ModelRequest) -> Bos:
             bos = reading_options.runs_opening()
         if chosen != "own" and st.button("Evaluate", type="primary", icon=":material/play_arrow:", key="evaluate"):
             with messages.shown():
-                runs.begin(_plan(a, b, runs.own_items() if chosen == "example" else _from_hub()[:limit], bos))
+                runs.begin(example(a, b, bos) if chosen == "example" else _plan(a, b, _from_hub()[:limit], bos))
     if chosen == "own":
-        own_data.form(
-            "items",
-            "Items",
-            "The official JSONL (activity_label, ctx_a, ctx_b, endings, label), or six lines an item: context, label, "
-            "four endings.",
-            "Evaluate these items",
-            lambda data: _begin_own(a, b, data, limit, bos),
-        )
-    return bos
+        own_data.form("items", "Evaluate these items", [_OWN], lambda data: _begin_own(a, b, data, limit, bos))
+    return {"bos": bos}
 
 
 def _from_hub() -> tuple[HellaSwagItem, ...]:
     return engine_access.computed(("hellaswag from the hub",), hub_items.fetch_items_steps)
 
 
-def _begin_own(a: ModelRequest, b: ModelRequest, data: own_data.Given, limit: int, bos: Bos) -> Sequence[str]:
+def _begin_own(a: ModelRequest, b: ModelRequest, data: own_data.Given, limit: int, bos: Bos) -> None:
     found = data.items()
-    runs.begin(_plan(a, b, found.items[:limit], bos))
-    return found.notes
+    runs.begin(_plan(a, b, found.items[:limit], bos, found.notes))
 
 
-def _plan(a: ModelRequest, b: ModelRequest, items: Sequence[HellaSwagItem], bos: Bos) -> Run:
-    models = [a] if a == b else [a, b]
-    return plans.plan_hellaswag(runs.store(), models, items, bos=bos)
+def example(a: ModelRequest, b: ModelRequest, bos: Bos = "auto") -> Plan:
+    """The run on our own questions."""
+    return _plan(a, b, runs.own_items(), bos)
+
+
+def _plan(
+    a: ModelRequest, b: ModelRequest, items: Sequence[HellaSwagItem], bos: Bos, notes: Sequence[str] = ()
+) -> Plan:
+    return hellaswag.plan(list(dict.fromkeys((a, b))), items, bos=bos, notes=notes)
 
 
 def of_result(run: Run, result: HellaSwagRun) -> None:
@@ -143,7 +130,6 @@ def of_result(run: Run, result: HellaSwagRun) -> None:
     if len(result.results) == 2:
         _pair(result, convention)
     _items(run, result, convention)
-    exports.menu(files(run, result))
 
 
 def notes(result: HellaSwagRun) -> list[str]:
@@ -308,15 +294,9 @@ def _endings_frame(result: HellaSwagRun, index: int, convention: Convention) -> 
     return frame
 
 
-def files(run: Run, result: HellaSwagRun) -> list[exports.Export]:
-    """Items as CSV, the summary as JSON."""
-    stem = f"hellaswag-{run.id}"
-    return [
-        exports.Export("Items (CSV)", f"{stem}.csv", "text/csv", partial(_csv, result)),
-        exports.Export(
-            "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(runner.described(run))
-        ),
-    ]
+def files(run: Run, result: HellaSwagRun, stem: str) -> list[Export]:
+    """Items as CSV."""
+    return [Export("Items (CSV)", f"{stem}.csv", "text/csv", lambda: _csv(result))]
 
 
 def _csv(result: HellaSwagRun) -> str:
@@ -332,3 +312,13 @@ def _csv(result: HellaSwagRun) -> str:
 def _model_columns(name: str, one: HellaSwagResult) -> dict[str, Sequence[object]]:
     sums = {f"{name}_ending{n}_log_likelihood_nats": one.log_likelihoods[:, n].tolist() for n in range(4)}
     return {**sums, **{f"{name}_{convention}_choice": one.choices(convention).tolist() for convention in CONVENTIONS}}
+
+
+PANEL = Panel(
+    hellaswag.KIND,
+    ("Not evaluated yet", "Press Evaluate above to put the questions to this pair."),
+    choose,
+    of_result,
+    files,
+    example,
+)

@@ -1,47 +1,40 @@
 """MAUVE: human texts against a second set, or against what the two models write from the same openings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
 from engine import sources
-from engine.evaluation.hellaswag.items import HellaSwagItem
+from engine.evaluation import mauve
 from engine.evaluation.mauve import score
 from engine.evaluation.mauve.generation import Sampling
-from engine.evaluation.mauve.run import MauveRun
-from engine.evaluation.runs import plans
+from engine.evaluation.runs.planning import Plan
 from engine.models import registry
 from engine.models.opening import Bos
 from engine.models.request import ModelRequest
-from ui import layout, messages, model_picker, reading_options
-from ui.evaluation import mauve_scores, own_data, run_progress, runs
+from ui import model_picker, reading_options
+from ui.evaluation import mauve_scores, own_data, runs
+from ui.evaluation.panel import Panel
 
 _SOURCES = {
     "continue": "Human texts, the models continue them",
     "endings": "HellaSwag: true endings and the models' own",
     "sets": "Two sets of texts",
 }
+_TEXTS = own_data.Field(
+    "mauve_texts",
+    "Human texts",
+    "Paste texts, a blank line between them, or choose a file. Each is cut after its opening and continued.",
+)
+_ITEMS = own_data.Field("mauve_items", "HellaSwag items", "The official JSONL, or six lines an item.")
+_SETS = (
+    own_data.Field("mauve_human", "Human texts, blank lines between them", file_label="Or a file of human texts"),
+    own_data.Field("mauve_other", "The other set", file_label="Or a file of the other set"),
+)
 
 
-def show(a: ModelRequest, b: ModelRequest) -> None:
-    """Draw the panel; `a` and `b` write where models write."""
-    bos = choose_data(a, b)
-    run = runs.asked("mauve", (a, b), bos=bos)
-    if run is None:
-        layout.empty_state(
-            "No score yet",
-            f"Give at least {score.LEAST_TEXTS} human texts, better {score.SOUND_TEXTS} or more: MAUVE compares two "
-            "crowds of texts, and a small crowd says little.",
-        )
-        return
-    if run_progress.shown(run):
-        return
-    result = runs.result(run)
-    if isinstance(result, MauveRun):
-        mauve_scores.of_result(run, result)
-
-
-def choose_data(a: ModelRequest, b: ModelRequest) -> Bos:
+def choose(a: ModelRequest, b: ModelRequest) -> dict[str, Bos]:
     """Where the two sets come from, and how models write and place texts; returns what stands in front of each."""
     source = st.segmented_control(
         "Texts",
@@ -58,25 +51,17 @@ def choose_data(a: ModelRequest, b: ModelRequest) -> Bos:
         features = _features()
         sampling, opening = _sampling(writes=source != "sets")
         bos = reading_options.runs_opening()
+    writers = list(dict.fromkeys((a, b)))
+    plan = partial(mauve.plan, features, bos=bos)
     if source == "sets":
-        _two_sets(features, bos)
+        own_data.form("mauve_sets", "Score the sets", _SETS, partial(_begin_sets, plan))
     elif source == "endings":
-        own_data.form(
-            "mauve_items",
-            "HellaSwag items",
-            "The official JSONL, or six lines an item.",
-            "Score the models' endings",
-            lambda data: _begin_endings(data, features, (a, b), sampling, bos),
-        )
+        continued = partial(plan, writers=writers, sampling=sampling)
+        own_data.form("mauve_items", "Score the models' endings", [_ITEMS], partial(_begin_endings, continued))
     else:
-        own_data.form(
-            "mauve_texts",
-            "Human texts",
-            "Paste texts, a blank line between them, or choose a file. Each is cut after its opening and continued.",
-            "Continue and score",
-            lambda data: _begin_continued(data, features, (a, b), sampling, opening, bos),
-        )
-    return bos
+        continued = partial(plan, writers=writers, sampling=sampling, opening_tokens=opening)
+        own_data.form("mauve_texts", "Continue and score", [_TEXTS], partial(_begin_continued, continued))
+    return {"bos": bos}
 
 
 def _features() -> ModelRequest:
@@ -110,71 +95,30 @@ def _sampling(*, writes: bool) -> tuple[Sampling, int]:
     return Sampling(float(temperature), int(top_k), float(top_p), int(new_tokens), int(seed)), int(opening)
 
 
-def _two_sets(features: ModelRequest, bos: Bos) -> None:
-    human, other = st.columns(2, gap="medium")
-    with human:
-        human_text = st.text_area("Human texts, blank lines between them", height=150, key="mauve_human")
-        human_file = st.file_uploader(
-            "Or a file of human texts", key="mauve_human_file", max_upload_size=own_data.UPLOAD_MB
-        )
-    with other:
-        other_text = st.text_area("The other set", height=150, key="mauve_other")
-        other_file = st.file_uploader(
-            "Or a file of the other set", key="mauve_other_file", max_upload_size=own_data.UPLOAD_MB
-        )
-    if st.button("Score the sets", type="primary", icon=":material/play_arrow:", key="mauve_sets_go"):
-        own_data.keep_notes("mauve_sets", ())
-        with messages.shown():
-            first = own_data.of(human_text, human_file).corpus()
-            second = own_data.of(other_text, other_file).corpus()
-            run = plans.plan_mauve(runs.store(), features, first.texts, other=second.texts, bos=bos)
-            runs.begin(run)
-            own_data.keep_notes("mauve_sets", (*first.notes, *second.notes))
-    own_data.show_notes("mauve_sets")
+def _begin_sets(plan: Callable[..., Plan], human: own_data.Given, other: own_data.Given) -> None:
+    first, second = human.corpus(), other.corpus()
+    runs.begin(plan(first.texts, other=second.texts, notes=(*first.notes, *second.notes)))
 
 
-def _begin_continued(
-    data: own_data.Given,
-    features: ModelRequest,
-    pair: tuple[ModelRequest, ModelRequest],
-    sampling: Sampling,
-    opening: int,
-    bos: Bos,
-) -> Sequence[str]:
+def _begin_continued(plan: Callable[..., Plan], data: own_data.Given) -> None:
     corpus = data.corpus()
-    run = plans.plan_mauve(
-        runs.store(),
-        features,
-        corpus.texts,
-        models=_writers(pair),
-        opening_tokens=opening,
-        sampling=sampling,
-        bos=bos,
-    )
-    runs.begin(run)
-    return corpus.notes
+    runs.begin(plan(corpus.texts, notes=corpus.notes))
 
 
-def _begin_endings(
-    data: own_data.Given, features: ModelRequest, pair: tuple[ModelRequest, ModelRequest], sampling: Sampling, bos: Bos
-) -> Sequence[str]:
+def _begin_endings(plan: Callable[..., Plan], data: own_data.Given) -> None:
     found = data.items()
-    run = plans.plan_mauve(
-        runs.store(),
-        features,
-        [_whole(item) for item in found.items],
-        models=_writers(pair),
-        openings=[item.context for item in found.items],
-        sampling=sampling,
-        bos=bos,
-    )
-    runs.begin(run)
-    return found.notes
+    whole = [f"{item.context} {item.endings[item.label]}" for item in found.items]
+    runs.begin(plan(whole, openings=[item.context for item in found.items], notes=found.notes))
 
 
-def _whole(item: HellaSwagItem) -> str:
-    return f"{item.context} {item.endings[item.label]}"
-
-
-def _writers(pair: tuple[ModelRequest, ModelRequest]) -> list[ModelRequest]:
-    return [choice for choice in dict.fromkeys(pair)]
+PANEL = Panel(
+    mauve.KIND,
+    (
+        "No score yet",
+        f"Give at least {score.LEAST_TEXTS} human texts, better {score.SOUND_TEXTS} or more: MAUVE compares two crowds "
+        "of texts, and a small crowd says little.",
+    ),
+    choose,
+    mauve_scores.of_result,
+    mauve_scores.files,
+)

@@ -5,13 +5,12 @@ import pandas as pd
 import streamlit as st
 
 from engine import formatting
-from engine.evaluation.mauve import run as mauve_run
 from engine.evaluation.mauve.halves import Measures
-from engine.evaluation.mauve.run import MauveRun, MauveSet
+from engine.evaluation.mauve.result import MauveRun, MauveSet, contrasting_clusters
 from engine.evaluation.mauve.score import MauveResult
-from engine.evaluation.runs import runner
 from engine.evaluation.runs.store import Run
 from ui import exports, layout, messages, reading_options
+from ui.exports import Export
 from ui.figures import base
 from ui.figures import evaluation as figures
 from ui.layout import Fact
@@ -41,7 +40,6 @@ def of_result(run: Run, result: MauveRun) -> None:
         shown = result.sets[titles.index(chosen)]
     _charts(result, shown)
     _contrasts(result, shown)
-    exports.menu(files(run, result))
 
 
 def facts(result: MauveRun) -> list[Fact]:
@@ -133,7 +131,7 @@ def _contrasts(result: MauveRun, one: MauveSet) -> None:
     """The clusters where the sets differ most, with texts of both."""
     layout.section("Where they differ", "Clusters in which one set has many more texts than the other, with examples.")
     first = one.result.clusterings[0]
-    found = mauve_run.contrasting_clusters(one.result, _CLUSTERS).tolist()
+    found = contrasting_clusters(one.result, _CLUSTERS).tolist()
     names = {c: f"{first.p_histogram[c]:.1%} human, {first.q_histogram[c]:.1%} {one.title}" for c in found}
     cluster = st.selectbox("Cluster", found, format_func=names.__getitem__, key=f"cluster_{one.title}")
     columns = st.columns(2, gap="medium")
@@ -146,9 +144,8 @@ def _contrasts(result: MauveRun, one: MauveSet) -> None:
             st.dataframe(frame, column_config=setting, hide_index=True, key=f"cluster_texts_{title}", row_height=70)
 
 
-def files(run: Run, result: MauveRun) -> list[exports.Export]:
-    """All texts with their clusters as JSON, and the summary."""
-    stem = f"mauve-{run.id}"
+def files(run: Run, result: MauveRun, stem: str) -> list[Export]:
+    """All texts with their clusters as JSON."""
 
     def texts() -> str:
         sets = [
@@ -162,9 +159,4 @@ def files(run: Run, result: MauveRun) -> list[exports.Export]:
         ]
         return exports.json_text({"human": list(result.human), "sets": sets})
 
-    return [
-        exports.Export("Texts and clusters (JSON)", f"{stem}-texts.json", "application/json", texts),
-        exports.Export(
-            "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(runner.described(run))
-        ),
-    ]
+    return [Export("Texts and clusters (JSON)", f"{stem}-texts.json", "application/json", texts)]

@@ -1,9 +1,10 @@
 """Texts and items that a person gives: typed, pasted or from a file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.evaluation.corpora.corpus import ColumnError, Corpus, Form, read_corpus, read_corpus_file
 from engine.evaluation.hellaswag.items import ItemSet, read_item_set, read_items_file
@@ -11,91 +12,84 @@ from ui import messages
 
 UPLOAD_MB = 50
 _MOST_COLUMNS = 200
+_COLUMN, _COLUMNS = "_column", "_columns"
+"""Ends of the session's keys for the column chosen in a field, and for the file whose columns can be chosen."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A place to give texts: the start of its widgets' keys, and what stands on them."""
+
+    key: str
+    label: str
+    placeholder: str | None = None
+    file_label: str = "Or a file"
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a person gave: a file, or, without one, what was typed; and which column of it they chose, if any."""
+    """What a person gave in a field: a file, or, without one, what was typed."""
 
+    field: Field
     typed: str
     data: bytes | None = None
     name: str = ""
-    column: str | None = None
 
     def corpus(self, form: Form = "auto") -> Corpus:
-        """It as texts."""
-        if self.data is None:
-            return read_corpus(self.typed, form, self.column)
-        return read_corpus_file(self.data, self.name, form, self.column)
+        """It as texts. If it is not clear which column holds them, the field offers the choice."""
+        chosen, known = self.field.key + _COLUMN, self.field.key + _COLUMNS
+        asked, _ = st.session_state.get(known, (None, ()))
+        column = st.session_state.get(chosen) if asked == self.name else None
+        if asked != self.name:
+            st.session_state.pop(known, None)
+        try:
+            if self.data is None:
+                return read_corpus(self.typed, form, column)
+            return read_corpus_file(self.data, self.name, form, column)
+        except ColumnError as error:
+            st.session_state[known] = (self.name, error.names[:_MOST_COLUMNS])
+            raise
 
     def items(self) -> ItemSet:
         """It as HellaSwag items."""
         return read_item_set(self.typed) if self.data is None else read_items_file(self.data, self.name)
 
 
-def form(
-    name: str,
-    label: str,
-    placeholder: str,
-    action: str,
-    use: Callable[[Given], Sequence[str]],
-    *,
-    disabled: bool = False,
-) -> None:
-    """Draw a text field and a file field beside it, and one button that hands what was given to `use`.
+def form(name: str, action: str, fields: Sequence[Field], use: Callable[..., None], *, disabled: bool = False) -> None:
+    """Draw the fields, a text beside its file or two side by side, and a button that hands what was given to `use`.
 
-    A file counts before what is typed. What `use` refuses is shown below, or else the notes that it returns: how a
-    file was read, what was left out.
+    A file counts before what is typed. What `use` refuses is shown below.
     """
     with st.container(key=f"given_{name}"):
-        write, drop = st.columns([3, 1], gap="medium")
-        with write:
-            typed = st.text_area(
-                label, key=f"{name}_typed", height=150, placeholder=placeholder, persist_state="session"
-            )
-        with drop:
-            file = st.file_uploader("Or a file", max_upload_size=UPLOAD_MB, key=f"{name}_file")
+        if len(fields) == 1:
+            places = [tuple(st.columns([3, 1], gap="medium"))]
+        else:
+            places = [(column, column) for column in st.columns(len(fields), gap="medium")]
+        given = [_drawn(field, *place) for field, place in zip(fields, places, strict=True)]
         if st.button(action, type="primary", icon=":material/play_arrow:", key=f"{name}_go", disabled=disabled):
-            keep_notes(name, ())
             with messages.shown():
-                keep_notes(name, _used(name, of(typed, file), use))
-        show_notes(name)
-        _column_choice(name)
+                use(*given)
+        for field, place in zip(fields, places, strict=True):
+            with place[-1]:
+                _column_choice(field)
 
 
-def _used(name: str, data: Given, use: Callable[[Given], Sequence[str]]) -> Sequence[str]:
-    """What `use` says of the data; where it asks for a column, the names to choose from are remembered."""
-    asked, _ = st.session_state.get(f"{name}_columns", (None, ()))
-    if asked == data.name:
-        data = replace(data, column=st.session_state.get(f"{name}_column"))
-    else:
-        st.session_state.pop(f"{name}_columns", None)
-    try:
-        return use(data)
-    except ColumnError as error:
-        st.session_state[f"{name}_columns"] = (data.name, error.names[:_MOST_COLUMNS])
-        raise
+def _drawn(field: Field, write: DeltaGenerator, drop: DeltaGenerator) -> Given:
+    with write:
+        typed = st.text_area(
+            field.label,
+            key=f"{field.key}_typed",
+            height=150,
+            placeholder=field.placeholder,
+            persist_state="session",
+        )
+    with drop:
+        file = st.file_uploader(field.file_label, max_upload_size=UPLOAD_MB, key=f"{field.key}_file")
+    return Given(field, typed) if file is None else Given(field, typed, file.getvalue(), file.name)
 
 
-def _column_choice(name: str) -> None:
+def _column_choice(field: Field) -> None:
     """A list to choose the column from, once it was asked for."""
-    _, names = st.session_state.get(f"{name}_columns", ("", ()))
+    _, names = st.session_state.get(field.key + _COLUMNS, ("", ()))
     if names:
-        st.selectbox("Column with the texts", names, index=None, key=f"{name}_column", placeholder="Choose one")
-
-
-def of(typed: str, file: "object | None") -> Given:
-    """What was typed, and the file if one was uploaded."""
-    content = getattr(file, "getvalue", None)
-    return Given(typed) if content is None else Given(typed, content(), str(getattr(file, "name", "")))
-
-
-def show_notes(name: str) -> None:
-    """What was said of the data given last in this form."""
-    for note in st.session_state.get(f"{name}_notes", ()):
-        st.caption(messages.plain(note))
-
-
-def keep_notes(name: str, notes: Sequence[str]) -> None:
-    """Remember what was said of the data given in this form."""
-    st.session_state[f"{name}_notes"] = tuple(notes)
+        st.selectbox("Column with the texts", names, index=None, key=field.key + _COLUMN, placeholder="Choose one")

@@ -7,31 +7,30 @@ import pandas as pd
 import streamlit as st
 
 from engine import formatting
+from engine.evaluation import kinds
 from engine.evaluation.runs import runner
 from engine.evaluation.runs.store import Run
 from ui import exports, layout
-from ui.evaluation import runs as held
-
-_KINDS = {"divergence": "KL over a corpus", "hellaswag": "HellaSwag", "mauve": "MAUVE"}
+from ui.evaluation import runs
 
 
 def show() -> None:
     """Draw the list and what can be done with the runs selected in it."""
-    runs = held.store().runs()
-    if not runs:
+    listed = runs.store().runs()
+    if not listed:
         layout.empty_state("No runs yet", "What you compare is kept here, batch by batch, and can be reopened.")
         return
     layout.section("Past runs", "Select one to open, export or delete it; two or more to set them side by side.")
     event = st.dataframe(
-        _frame(runs),
+        _frame(listed),
         column_config=_COLUMNS,
         hide_index=True,
         key="past_runs",
-        height=min(420, 38 + 35 * len(runs)),
+        height=min(420, 38 + 35 * len(listed)),
         on_select="rerun",
         selection_mode="multi-row",
     )
-    chosen = [runs[row] for row in event["selection"]["rows"] if row < len(runs)]
+    chosen = [listed[row] for row in event["selection"]["rows"] if row < len(listed)]
     with st.container(horizontal=True, key="run_actions"):
         st.button(
             "Open",
@@ -65,14 +64,14 @@ _COLUMNS: dict[str, Any] = {
 }
 
 
-def _frame(runs: tuple[Run, ...]) -> pd.DataFrame:
+def _frame(listed: tuple[Run, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "kind": [_KINDS.get(run.kind, run.kind) for run in runs],
-            "title": [run.title for run in runs],
-            "updated": [datetime.fromtimestamp(run.updated, UTC) for run in runs],
-            "state": [_state(run) for run in runs],
-            "id": [run.id for run in runs],
+            "kind": [kinds.title(run.kind) for run in listed],
+            "title": [run.title for run in listed],
+            "updated": [datetime.fromtimestamp(run.updated, UTC) for run in listed],
+            "state": [_state(run) for run in listed],
+            "id": [run.id for run in listed],
         }
     )
 
@@ -80,21 +79,21 @@ def _frame(runs: tuple[Run, ...]) -> pd.DataFrame:
 def _state(run: Run) -> str:
     if run.finished:
         return "finished"
-    driver = held.drivers().find(run.id)
+    driver = runs.drivers().find(run.id)
     return "running" if driver is not None and driver.active else "stopped"
 
 
 def _open(chosen: list[Run]) -> None:
     run = chosen[0]
     st.query_params.pop("view", None)
-    st.query_params[held.RUN] = run.id
+    st.query_params[runs.RUN] = run.id
     st.session_state.pop("followed_run", None)
 
 
 def _delete(chosen: list[Run]) -> None:
     for run in chosen:
-        held.drivers().forget(run.id)
-        held.store().delete(run.id)
+        runs.drivers().forget(run.id)
+        runs.store().delete(run.id)
 
 
 def _json(chosen: list[Run]) -> str:

@@ -96,7 +96,7 @@ def corpus_divergence_steps(
         work = as_part(
             _piece_steps(base, candidate, piece, asked), message, before, read - before, characters, "characters"
         )
-        rows.add((yield from kept_steps(keep, STAGE, place, lambda work=work: work)), texts)  # type: ignore[misc]
+        rows.add((yield from kept_steps(keep, STAGE, place, work)), texts)
         yield Progress(message, read, characters, "characters")
     return rows.result((*repeated_note(texts), *rows.left_out_note(len(texts))))
 

@@ -14,7 +14,7 @@ import torch
 from engine import errors
 from engine.arrays import Bools, Floats, Ints
 from engine.evaluation import hidden_states
-from engine.evaluation.hellaswag import packing as layout
+from engine.evaluation.hellaswag import packing
 from engine.evaluation.hellaswag.items import ENDINGS, HellaSwagItem
 from engine.evaluation.runs.batches import Content, Keeper, NotKept, as_part, kept_steps
 from engine.evaluation.runs.store import Batch
@@ -125,20 +125,16 @@ def evaluate_hellaswag_steps(
         raise errors.InputError("There are no items to evaluate.")
     keep = keep or NotKept()
     yield Progress("Reading the items", 0, len(items), "items")
-    opening, alone = opening_ids(model, bos), _alone(model)
-    encoded = [layout.encode_item(model.tokenizer, item, opening, alone=alone) for item in items]
-    chosen = [place for place, item in enumerate(encoded) if item.readable(model.context_length)]
-    if not chosen:
-        raise errors.InputError("No item can be evaluated: each has an ending without tokens of its own.")
+    asked = _batches(model, items, bos, batch_tokens)
+    total = sum(len(batch.members) for batch in asked)
     done: list[Batch] = []
     answered = 0
-    for place, members in enumerate(layout.batches([encoded[index] for index in chosen], batch_tokens)):
-        batch = _AskedBatch([chosen[member] for member in members], encoded, len(items) - len(chosen))
+    for place, batch in enumerate(asked):
         message = _message(model, batch)
-        work = as_part(_batch_steps(model, batch), message, answered, 0, len(chosen), "items")
-        done.append((yield from kept_steps(keep, stage, place, lambda work=work: work)))  # type: ignore[misc]
-        answered += len(members)
-        yield Progress(message, answered, len(chosen), "items")
+        work = as_part(_batch_steps(model, batch), message, answered, 0, total, "items")
+        done.append((yield from kept_steps(keep, stage, place, work)))
+        answered += len(batch.members)
+        yield Progress(message, answered, total, "items")
     return reopened(done, items)
 
 
@@ -206,16 +202,16 @@ class _AskedBatch:
     """Items read together: their places in the run, all encoded items, and how many of the run's are left out."""
 
     members: list[int]
-    encoded: Sequence[layout.EncodedItem]
+    encoded: Sequence[packing.EncodedItem]
     left_out: int
 
     @property
-    def chosen(self) -> list[layout.EncodedItem]:
+    def chosen(self) -> list[packing.EncodedItem]:
         return [self.encoded[index] for index in self.members]
 
     def packed(self, model: ScoringModel) -> bool:
         """Whether the endings of an item share a row."""
-        return self._fits(model) and hidden_states.packs(model, max(item.packed_length for item in self.chosen))
+        return self._fits(model) and packing.packs(model, max(item.packed_length for item in self.chosen))
 
     def note(self, model: ScoringModel) -> str:
         """Why the slower way is taken, if a faster one was tried."""
@@ -224,6 +220,18 @@ class _AskedBatch:
 
     def _fits(self, model: ScoringModel) -> bool:
         return max(item.longest for item in self.chosen) <= model.context_length
+
+
+def _batches(model: ScoringModel, items: Sequence[HellaSwagItem], bos: Bos, budget: int) -> list[_AskedBatch]:
+    """The items that the model can answer, in batches of at most `budget` tokens."""
+    opening, alone = opening_ids(model, bos), _alone(model)
+    encoded = [packing.encode_item(model.tokenizer, item, opening, alone=alone) for item in items]
+    chosen = [place for place, item in enumerate(encoded) if item.readable(model.context_length)]
+    if not chosen:
+        raise errors.InputError("No item can be evaluated: each has an ending without tokens of its own.")
+    together = packing.batches([encoded[index] for index in chosen], budget)
+    left_out = len(items) - len(chosen)
+    return [_AskedBatch([chosen[member] for member in members], encoded, left_out) for members in together]
 
 
 def _alone(model: ScoringModel) -> int | None:
@@ -255,17 +263,17 @@ def _batch_steps(model: ScoringModel, batch: _AskedBatch) -> Steps[Content]:
     return arrays, {"model_title": model.title, "model_key": model.key, **said}
 
 
-def _packed_log_probs(model: ScoringModel, encoded: Sequence[layout.EncodedItem]) -> torch.Tensor:
-    assert isinstance(model, LoadedModel)  # noqa: S101 - see `forward.packs`
-    batch = layout.pack(encoded)
-    return hidden_states.target_log_probs(model, hidden_states.packed_hidden_states(model, batch), batch.targets)
+def _packed_log_probs(model: ScoringModel, encoded: Sequence[packing.EncodedItem]) -> torch.Tensor:
+    assert isinstance(model, LoadedModel)  # noqa: S101 - see `packing.packs`
+    batch = packing.pack(encoded)
+    return hidden_states.target_log_probs(model, packing.packed_hidden_states(model, batch), batch.targets)
 
 
-def _apart_log_probs(model: ScoringModel, encoded: Sequence[layout.EncodedItem]) -> torch.Tensor:
+def _apart_log_probs(model: ScoringModel, encoded: Sequence[packing.EncodedItem]) -> torch.Tensor:
     """Each ending in a row of its own; a context too long loses its beginning."""
     found = []
     for item in encoded:
-        read, counts = layout.rows([item], model.context_length)
+        read, counts = packing.rows([item], model.context_length)
         hidden = hidden_states.tail_states(model, read, counts)
         found.append(hidden_states.target_log_probs(model, hidden, torch.from_numpy(np.concatenate(item.endings))))
     return torch.cat(found)

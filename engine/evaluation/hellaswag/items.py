@@ -4,7 +4,6 @@ An item is a context and four endings, one of them the true one. Context and end
 lm-evaluation-harness prepares them, because that convention is the one published figures follow.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ ENDINGS = 4
 REQUIRED_KEYS = ("ctx", "endings", "label")
 COLUMNS = ("activity_label", "ctx_a", "ctx_b", "ctx", "endings", "label")
 MOST_ITEMS = 100_000
-_PREPARED = "prepared"
-"""Key of records that `to_jsonl` wrote: cleaning text a second time may change it."""
 _FRAGMENT = re.compile(r"(?<=[.!?] )[a-z][^.!?]*$")
 
 
@@ -168,9 +165,8 @@ def item_from_record(record: Any, where: str) -> HellaSwagItem:
     endings = present["endings"]
     if not isinstance(endings, Sequence) or isinstance(endings, str) or not all(isinstance(e, str) for e in endings):
         raise OddItemError(f"{where}: endings must be a list of {ENDINGS} strings.")
-    if not record.get(_PREPARED):
-        endings = [preprocess(ending) for ending in endings]
-    return _checked_item(str(context), tuple(endings), _index(present["label"]), where)
+    cleaned = tuple(preprocess(ending) for ending in endings)
+    return _checked_item(str(context), cleaned, _index(present["label"]), where)
 
 
 def _index(label: Any) -> str:
@@ -179,8 +175,6 @@ def _index(label: Any) -> str:
 
 
 def _context(record: dict[str, Any]) -> str | None:
-    if record.get(_PREPARED):
-        return str(record["ctx"]) if isinstance(record.get("ctx"), str) else None
     activity = record.get("activity_label")
     if isinstance(record.get("ctx_a"), str):
         context = record["ctx_a"] + " " + str(record.get("ctx_b") or "").capitalize()
@@ -229,15 +223,3 @@ def _check_encodable(piece: str, where: str) -> None:
         texts.check_text(piece)
     except errors.TextError as error:
         raise OddItemError(f"{where}: {str(error)[0].lower()}{str(error)[1:]}") from None
-
-
-def to_jsonl(items: Sequence[HellaSwagItem]) -> str:
-    """Items as JSONL that `read_item_set` reads back to the same items."""
-    return "".join(
-        json.dumps(
-            {"ctx": item.context, "endings": list(item.endings), "label": item.label, _PREPARED: True},
-            ensure_ascii=False,
-        )
-        + "\n"
-        for item in items
-    )

@@ -14,8 +14,15 @@ import numpy as np
 import torch
 
 from engine.arrays import Ints
+from engine.evaluation import hidden_states
 from engine.evaluation.hellaswag.items import HellaSwagItem
+from engine.models import network as networks
+from engine.models import proofs
+from engine.models.loaded import LoadedModel, ScoringModel
 from engine.text.tokens import TextTokenizer
+
+_PROBED_ENDINGS = (9, 4, 6, 3)
+"""Tokens of the endings that a proof of packing packs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,3 +163,49 @@ def batches(items: Sequence[EncodedItem], budget: int) -> list[list[int]]:
         else:
             found.append([index])
     return found
+
+
+def packs(model: ScoringModel, length: int) -> bool:
+    """Whether four endings may share one row of `length` tokens, each seeing the context and itself only.
+
+    Networks that hold a state, or that make their own masks or positions, are refuted by the proof, and so are windows
+    that the mask of a packed row would replace. In lower precisions the proof may not see the few tokens at the far
+    end of a window that are too many, so there no row is packed that goes beyond one.
+    """
+    if not isinstance(model, LoadedModel) or length > model.context_length:
+        return False
+    if model.precision != "float32" and any(reach < length for reach in networks.reaches(model.network)):
+        return False
+
+    def packed(token_ids: torch.Tensor) -> torch.Tensor:
+        return packed_hidden_states(model, pack(_probe_items(token_ids)))
+
+    def apart(token_ids: torch.Tensor) -> torch.Tensor:
+        return hidden_states.tails_apart(model, *rows(_probe_items(token_ids)))
+
+    return proofs.holds(model, "packed", length, packed, apart)
+
+
+def _probe_items(token_ids: torch.Tensor) -> list[EncodedItem]:
+    """Two items of unlike lengths out of random ids: three endings and one, so that few rows are read apart."""
+    ids = token_ids.numpy()
+    ends = tuple(np.roll(ids, 5 * number)[:size] for number, size in enumerate(_PROBED_ENDINGS, start=1))
+    long, short = (max(1, size + 1 - max(_PROBED_ENDINGS)) for size in (len(ids), len(ids) // 2))
+    return [EncodedItem(ids[:long], ends[:-1]), EncodedItem(ids[-short:], ends[-1:])]
+
+
+@torch.inference_mode()
+def packed_hidden_states(model: LoadedModel, batch: PackedBatch) -> torch.Tensor:
+    """Hidden states (predicted, width) that predict `batch.targets`, where each token sees what `visible` says."""
+    dtype = next(model.network.parameters()).dtype
+    dtype = dtype if dtype.is_floating_point else torch.float32
+    # Additive, since only that form works with every attention implementation.
+    bias = torch.zeros(batch.visible.shape, dtype=dtype).masked_fill_(~batch.visible, torch.finfo(dtype).min)[:, None]
+    found = networks.body(model.network)(
+        input_ids=batch.token_ids.to(model.device),
+        attention_mask=bias.to(model.device),
+        position_ids=batch.positions.to(model.device),
+        use_cache=False,
+    )
+    hidden: torch.Tensor = found.last_hidden_state
+    return hidden[batch.query_rows.to(hidden.device), batch.query_columns.to(hidden.device)]

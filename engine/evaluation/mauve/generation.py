@@ -92,7 +92,7 @@ def continue_texts_steps(
         part = slice(start, start + batch_texts)
         wanted = list(limits[part]) if limits is not None else [sampling.new_tokens] * len(openings[part])
         asked = _Asked(model, openings[part], wanted, sampling, first, place, (start, len(openings)))
-        batch = yield from kept_steps(keep, stage, place, asked.steps)
+        batch = yield from kept_steps(keep, stage, place, asked.steps())
         texts += batch.data["texts"]
         yield Progress(f"{model.title} continues the openings", len(texts), len(openings), "texts")
     return texts

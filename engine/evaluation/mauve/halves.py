@@ -79,6 +79,11 @@ class Halves:
         """Number of random splits."""
         return len(self.table)
 
+    @property
+    def alike(self) -> Floats:
+        """Human against human (splits, seeds, 3)."""
+        return self.table[:, -1]
+
     def errors(self) -> tuple[float, ...]:
         """Standard errors of the whole sets' MAUVE, MAUVE* and frontier integral (means over as many seeds)."""
         return tuple((self._deviations() / np.sqrt(2)).tolist())
@@ -109,7 +114,12 @@ def half_sizes(texts_p: int, texts_q: int) -> tuple[int, int, int]:
 
 
 def halves_steps(
-    both: Floats32, human: Floats32, buckets: int, seeds: tuple[int, ...], splits: int = SPLITS
+    both: Floats32,
+    human: Floats32,
+    buckets: int,
+    seeds: tuple[int, ...],
+    splits: int = SPLITS,
+    alike: Floats | None = None,
 ) -> Steps[Halves]:
     """Score halves of P and Q, a step per clustering.
 
@@ -125,14 +135,20 @@ def halves_steps(
         Of k-means, those of the whole sets' score.
     splits
         Number of random splits.
+    alike
+        Human against human (splits, seeds, 3) where it is known, from these human texts, seeds and splits and another
+        set as large as Q.
     """
     texts_q = len(both) - len(human)
     half_p, half_q, half_human = half_sizes(len(human), texts_q)
     halved = min(max(2, round(buckets / 2)), half_p + half_human)
     table = np.empty((splits, _PARTS, len(seeds), 3))
-    done, total = 0, splits * _PARTS * len(seeds)
+    scored = _PARTS
+    if alike is not None:
+        scored, table[:, -1] = _PARTS - 1, alike
+    done, total = 0, splits * scored * len(seeds)
     for place, parts in enumerate(_splits(both[texts_q:], both[:texts_q], human, splits)):
-        for part, (first, second) in enumerate(parts):
+        for part, (first, second) in enumerate(parts[:scored]):
             for number, seed in enumerate(seeds):
                 yield Progress("Clustering halves of the sets", done, total, "clusterings")
                 table[place, part, number] = _scored(first, second, halved, seed)

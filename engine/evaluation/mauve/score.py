@@ -170,8 +170,12 @@ def measured_steps(
     seeds: tuple[int, ...] = DEFAULT_SEEDS,
     buckets: int | None = None,
     splits: int = SPLITS,
+    alike: Floats | None = None,
 ) -> Steps[tuple[tuple[Clustering, ...], Halves]]:
-    """What `mauve_score_steps` joins: a clustering of both sets per seed, and the scores of their halves."""
+    """What `mauve_score_steps` joins: a clustering of both sets per seed, and the scores of their halves.
+
+    `alike` is human against human where it is known, as in `engine.evaluation.mauve.halves.halves_steps`.
+    """
     p, q = _checked(p_features, "first"), _checked(q_features, "second")
     _check_pair(p, q)
     buckets = buckets or buckets_for(len(p), len(q))
@@ -181,7 +185,7 @@ def measured_steps(
     for place, seed in enumerate(seeds):
         yield Progress("Clustering both sets", place, len(seeds), "k-means seeds")
         clusterings.append(_clustering(both, len(q), buckets, seed))
-    halves = yield from halves_steps(both, human, buckets, seeds, splits)
+    halves = yield from halves_steps(both, human, buckets, seeds, splits, alike)
     return tuple(clusterings), halves
 
 

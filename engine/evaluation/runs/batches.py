@@ -4,7 +4,7 @@ An evaluation asks `get` for each batch first and computes only what is not ther
 reopens.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -77,12 +77,12 @@ class RunKeeper:
         self._store.save_features(model_key, vectors)
 
 
-def kept_steps(keep: Keeper, stage: str, place: int, compute: Callable[[], Steps[Content]]) -> Steps[Batch]:
-    """The kept batch, or the one `compute` makes, timed without the pauses between its steps, and kept."""
+def kept_steps(keep: Keeper, stage: str, place: int, work: Steps[Content]) -> Steps[Batch]:
+    """The kept batch, or the one `work` makes, timed without the pauses between its steps, and kept."""
     found = keep.get(stage, place)
     if found is not None:
         return found
-    arrays, data, seconds = yield from _timed(compute())
+    arrays, data, seconds = yield from _timed(work)
     batch = Batch(stage, place, seconds, arrays, data)
     keep.put(batch)
     return batch

@@ -21,8 +21,10 @@ import numpy as np
 from engine import errors, paths
 from engine.arrays import Arrays, Floats32
 from engine.evaluation.runs import store_file
+from engine.evaluation.runs.planning import Plan, library_versions
 
 _COLUMNS = "id, kind, title, created, updated, finished, settings, models, data_hash, versions, summary"
+_SELECT = f"SELECT {_COLUMNS}, notes FROM runs LEFT JOIN notes ON run_id = id"  # noqa: S608
 _FULL = ("disk is full", "readonly database", "unable to open", "disk i/o error")
 
 
@@ -33,7 +35,7 @@ class Run:
     Attributes
     ----------
     id : 16 hexadecimal digits, digest of kind, models asked for, settings and data
-    kind : 'divergence', 'hellaswag' or 'mauve'
+    kind : of evaluation, as `engine.evaluation.kinds` lists them
     title : one line for people
     created, updated : seconds since 1970
     finished : whether `summary` is the final result
@@ -42,6 +44,7 @@ class Run:
     data_hash : SHA-256 of the input
     versions : versions of the libraries at creation
     summary : the result, JSON-ready; empty until finished
+    notes : sentences for people on how the data was read
     """
 
     id: str
@@ -55,6 +58,7 @@ class Run:
     data_hash: str
     versions: dict[str, str]
     summary: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +96,24 @@ class RunStore:
         """One sentence for each file that was set aside and still lies beside the store."""
         return store_file.notices(self.path)
 
-    def begin(
-        self,
-        run_id: str,
-        *,
-        kind: str,
-        title: str,
-        settings: Mapping[str, Any],
-        inputs: Any,
-        data_hash: str,
-        versions: Mapping[str, str],
-    ) -> Run:
-        """The run of that id, made now unless it exists. `inputs` is JSON-ready and kept with it."""
+    def begin(self, plan: Plan) -> Run:
+        """The run that `plan` asks for, made now unless it is kept already."""
         now = time.time()
-        packed = zlib.compress(json.dumps(inputs, ensure_ascii=False).encode("utf-8"), 6)
-        row = (run_id, kind, title, now, now, 0, _dump(settings), "{}", data_hash, _dump(versions), "{}")
+        packed = zlib.compress(json.dumps(plan.inputs, ensure_ascii=False).encode("utf-8"), 6)
+        asked = (_dump(plan.settings), "{}", plan.data_hash, _dump(library_versions()), "{}")
+        row = (plan.id, plan.kind, plan.title, now, now, 0, *asked)
         with self._writing() as db:
             db.execute(f"INSERT OR IGNORE INTO runs ({_COLUMNS}) VALUES ({','.join('?' * len(row))})", row)  # noqa: S608
-            db.execute("INSERT OR IGNORE INTO inputs (run_id, packed) VALUES (?, ?)", (run_id, packed))
-        return self.run(run_id)
+            db.execute("INSERT OR IGNORE INTO inputs (run_id, packed) VALUES (?, ?)", (plan.id, packed))
+            if plan.notes:  # the same data may have been read in another way before
+                db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (plan.id, json.dumps(plan.notes)))
+        return self.run(plan.id)
+
+    def find(self, run_id: str) -> Run | None:
+        """The run of that id, or None."""
+        with self._reading() as db:
+            row = db.execute(f"{_SELECT} WHERE id = ?", (run_id,)).fetchone()
+        return None if row is None else _run(row)
 
     def run(self, run_id: str) -> Run:
         """The run of that id.
@@ -120,22 +123,21 @@ class RunStore:
         ParameterError
             There is none.
         """
-        with self._reading() as db:
-            row = db.execute(f"SELECT {_COLUMNS} FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
-        if row is None:
+        found = self.find(run_id)
+        if found is None:
             raise errors.ParameterError(
                 f"No run is called {run_id[:40]!r}. `python -m engine runs` lists the kept ones."
             )
-        return _run(row)
+        return found
 
     def runs(self, kind: str | None = None) -> tuple[Run, ...]:
         """All runs, or those of one kind, newest first."""
         with self._reading() as db:
-            rows = db.execute(f"SELECT {_COLUMNS} FROM runs ORDER BY updated DESC, id").fetchall()  # noqa: S608
+            rows = db.execute(f"{_SELECT} ORDER BY updated DESC, id").fetchall()
         return tuple(run for run in map(_run, rows) if kind in {None, run.kind})
 
     def inputs(self, run_id: str) -> Any:
-        """What `begin` was given as inputs."""
+        """The inputs of the plan it was begun with."""
         with self._reading() as db:
             row = db.execute("SELECT packed FROM inputs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
@@ -251,7 +253,7 @@ def _storage_errors(path: Path) -> Iterator[None]:
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    run_id, kind, title, created, updated, finished, settings, models, data_hash, versions, summary = row
+    run_id, kind, title, created, updated, finished, settings, models, data_hash, versions, summary, notes = row
     return Run(
         id=run_id,
         kind=kind,
@@ -264,6 +266,7 @@ def _run(row: tuple[Any, ...]) -> Run:
         data_hash=data_hash,
         versions=json.loads(versions),
         summary=json.loads(summary),
+        notes=tuple(json.loads(notes or "[]")),
     )
 
 

@@ -3,13 +3,13 @@
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import filelock
 
-SCHEMA_VERSION = 1
 WAIT_SECONDS = 30.0
-_SCHEMA = """
+_FIRST_VERSION = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, title TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL,
     finished INTEGER NOT NULL, settings TEXT NOT NULL, models TEXT NOT NULL, data_hash TEXT NOT NULL,
@@ -21,11 +21,22 @@ CREATE TABLE IF NOT EXISTS batches (
     seconds REAL NOT NULL, arrays BLOB NOT NULL, data TEXT NOT NULL, PRIMARY KEY (run_id, stage, place));
 CREATE TABLE IF NOT EXISTS features (
     model TEXT NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, text));
+CREATE TABLE IF NOT EXISTS notes (
+    run_id TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, notes TEXT NOT NULL)
 """
+"""Tables of version 1. A table that programs which do not know it can leave alone is added here."""
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = []
+"""A function for each further version, which makes it out of the one before: every file passes through all of them, a
+new one too."""
 _DAMAGED = ".damaged-"
 
 _lock = threading.Lock()
 _prepared: dict[Path, Path] = {}
+
+
+def version() -> int:
+    """Version of the files that this program writes."""
+    return 1 + len(MIGRATIONS)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -49,7 +60,7 @@ def prepare(wanted: Path) -> Path:
         with filelock.FileLock(f"{wanted}.lock", timeout=WAIT_SECONDS):
             path = _usable(wanted)
             if path is None:
-                path = wanted.with_name(f"{wanted.stem}-v{SCHEMA_VERSION}{wanted.suffix}")
+                path = wanted.with_name(f"{wanted.stem}-v{version()}{wanted.suffix}")
                 if _usable(path) is None:  # a newer program wrote even this name
                     raise OSError(f"{path} was written by a newer version of this program. Update it")
             _create(path)
@@ -59,7 +70,7 @@ def prepare(wanted: Path) -> Path:
 
 def notices(path: Path) -> tuple[str, ...]:
     """What a person should know about files beside the store at `path`."""
-    stem = path.stem.removesuffix(f"-v{SCHEMA_VERSION}")
+    stem = path.stem.removesuffix(f"-v{version()}")
     found = [
         f"A damaged store was set aside as {aside.name} in {aside.parent}; a new one was begun."
         for aside in sorted(path.parent.glob(f"{stem}{_DAMAGED}*{path.suffix}"))
@@ -79,8 +90,7 @@ def _usable(path: Path) -> Path | None:
     try:
         db = connect(path)
         try:
-            version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            if version > SCHEMA_VERSION:
+            if _version_of(db) > version():
                 return None
             verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         finally:
@@ -103,9 +113,23 @@ def _set_aside(path: Path) -> None:
 
 
 def _create(path: Path) -> None:
+    """Make what is missing in the file, and bring one of an older version up to this one, all of it or nothing."""
     db = connect(path)
     try:
         db.execute("PRAGMA journal_mode = WAL")
-        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        db.execute("BEGIN IMMEDIATE")
+        found = max(1, _version_of(db))
+        if found == 1:
+            for statement in _FIRST_VERSION.split(";"):
+                db.execute(statement)
+        for migrate in MIGRATIONS[found - 1 :]:
+            migrate(db)
+        db.execute(f"PRAGMA user_version = {version()}")
+        db.execute("COMMIT")
     finally:
         db.close()
+
+
+def _version_of(db: sqlite3.Connection) -> int:
+    """Version of an open file; 0 if it is new."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])

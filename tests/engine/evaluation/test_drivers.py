@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine import errors
+from engine.evaluation import hellaswag
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.runs import drivers as driving
-from engine.evaluation.runs import plans
 from engine.evaluation.runs.drivers import RunDrivers
 from engine.evaluation.runs.store import Run, RunStore
 from engine.jobs.worker import Worker
@@ -42,7 +42,7 @@ def drivers(store: RunStore, model: LoadedModel, worker: Worker) -> RunDrivers:
 
 
 def planned(store: RunStore) -> Run:
-    return plans.plan_hellaswag(store, [WANTED], ITEMS)
+    return store.begin(hellaswag.plan([WANTED], ITEMS))
 
 
 def test_others_get_their_turn_while_a_run_is_at_work(store: RunStore, tiny_gpt2: LoadedModel) -> None:

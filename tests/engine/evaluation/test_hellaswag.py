@@ -103,8 +103,8 @@ def test_the_way_that_is_taken_is_said(name: str, tiny_gpt2: LoadedModel) -> Non
 
 def test_rows_beyond_a_window_are_not_packed(tiny_gpt2: LoadedModel) -> None:
     for name in ("mistral", "gemma3", "gpt_neo"):
-        assert not hidden_states.packs(small_networks.model(name, tiny_gpt2), small_networks.WINDOW + 1)
-    assert hidden_states.packs(small_networks.model("llama", tiny_gpt2), small_networks.WINDOW + 1)
+        assert not packing.packs(small_networks.model(name, tiny_gpt2), small_networks.WINDOW + 1)
+    assert packing.packs(small_networks.model("llama", tiny_gpt2), small_networks.WINDOW + 1)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8", "nf4"])
@@ -124,7 +124,7 @@ def test_rounding_does_not_refute_and_a_mistake_does(precision: str) -> None:
 
 def test_whatever_a_network_raises_when_asked_to_pack_refutes_packing(tiny_gpt2: LoadedModel) -> None:
     model = small_networks.model("bloom", tiny_gpt2)
-    assert not hidden_states.packs(model, 20)
+    assert not packing.packs(model, 20)
     assert proofs.outcome(model)["packed"] is False
 
 
@@ -231,7 +231,7 @@ def test_the_embedded_model_too(smollm2: LoadedModel) -> None:
 
 def test_the_embedded_model_packs_and_pads_in_bfloat16_too(smollm2: LoadedModel) -> None:
     model = load_model(smollm2.spec, "bfloat16", "cpu")
-    assert hidden_states.packs(model, 200)
+    assert packing.packs(model, 200)
     assert hidden_states.pads(model, 200)
     assert writing.way(model, 60) == "together"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from engine import steps
@@ -131,11 +131,17 @@ PIECES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
 @given(
     st.lists(st.tuples(PIECES, st.tuples(PIECES, PIECES, PIECES, PIECES), st.integers(0, 3)), min_size=1, max_size=4)
 )
-@example([("A cook\u2028reads\x85  [two]   spaces", ("the\u2029recipe.", "b\r\n", "[c]", " d"), 0)])
-def test_items_written_out_are_read_back(drawn: list[tuple[str, tuple[str, str, str, str], int]]) -> None:
-    written = tuple(items.HellaSwagItem(*item) for item in drawn)
-    assert items.read_item_set(items.to_jsonl(written)).items == written
-    assert items.read_items_file(items.to_jsonl(written).encode()).items == written
+@example([("A cook\u2028reads\x85  [two]   spaces", ("the\u2029recipe.", "b\r\n", "c [c]", " d"), 0)])
+def test_items_are_read_as_they_were_written_and_cleaned(
+    drawn: list[tuple[str, tuple[str, str, str, str], int]],
+) -> None:
+    cleaned = [([items.preprocess(piece) for piece in (context, *ends)], label) for context, ends, label in drawn]
+    assume(all(piece.strip() for pieces, _ in cleaned for piece in pieces))
+    records = ({"ctx": context, "endings": ends, "label": label} for context, ends, label in drawn)
+    written = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    expected = tuple(items.HellaSwagItem(pieces[0], tuple(pieces[1:]), label) for pieces, label in cleaned)
+    assert items.read_item_set(written).items == expected
+    assert items.read_items_file(written.encode()).items == expected
 
 
 @given(st.binary(max_size=300))

@@ -12,19 +12,20 @@ import torch
 
 from engine import steps
 from engine.errors import ComparisonError, InputError, ParameterError
+from engine.evaluation import divergence, hellaswag, mauve
 from engine.evaluation.corpora.corpus import read_corpus
 from engine.evaluation.divergence import evaluate
-from engine.evaluation.divergence import result as divergence_result
-from engine.evaluation.divergence.result import CorpusDivergence
+from engine.evaluation.divergence.result import CorpusDivergence, comparison_of
+from engine.evaluation.hellaswag import HellaSwagRun
 from engine.evaluation.hellaswag.items import HellaSwagItem
-from engine.evaluation.mauve import run as mauve_run
-from engine.evaluation.mauve import score as mauve
+from engine.evaluation.mauve import halves, score
+from engine.evaluation.mauve import result as mauve_result
 from engine.evaluation.mauve.features import text_features
 from engine.evaluation.mauve.generation import Sampling
-from engine.evaluation.mauve.run import MauveRun
-from engine.evaluation.runs import plans, runner
+from engine.evaluation.mauve.result import MauveRun, contrasting_clusters
+from engine.evaluation.runs import planning, runner
 from engine.evaluation.runs.batches import RunKeeper
-from engine.evaluation.runs.runner import HellaSwagRun
+from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Batch, RunStore
 from engine.models.loaded import LoadedModel
 from engine.models.opening import Bos
@@ -102,13 +103,13 @@ def test_what_was_asked_for_before_has_the_same_id(store: RunStore) -> None:
     other, both = ModelRequest("smollm2-135m", "nf4"), texts(200)
     options = {"window": 64, "stride": 16, "bos": "off", "special_tokens": True, "common_tokens": True}
     planned = {
-        "divergence": plans.plan_divergence(store, WANTED, WANTED, CORPUS),
-        "divergence with options": plans.plan_divergence(store, WANTED, other, CORPUS, **options),  # type: ignore[arg-type]
-        "hellaswag": plans.plan_hellaswag(store, [WANTED, WANTED], ITEMS),
-        "hellaswag, stopped": plans.plan_hellaswag(store, [WANTED], ITEMS, bos="on"),
-        "mauve": plans.plan_mauve(store, WANTED, both[:100], other=both[100:], seeds=2),
-        "mauve, written": plans.plan_mauve(
-            store, WANTED, both[:100], models=[WANTED], sampling=Sampling(new_tokens=3), opening_tokens=4, seeds=1
+        "divergence": divergence.plan(WANTED, WANTED, CORPUS),
+        "divergence with options": divergence.plan(WANTED, other, CORPUS, **options),  # type: ignore[arg-type]
+        "hellaswag": hellaswag.plan([WANTED, WANTED], ITEMS),
+        "hellaswag, stopped": hellaswag.plan([WANTED], ITEMS, bos="on"),
+        "mauve": mauve.plan(WANTED, both[:100], other=both[100:], seeds=2),
+        "mauve, written": mauve.plan(
+            WANTED, both[:100], writers=[WANTED], sampling=Sampling(new_tokens=3), opening_tokens=4, seeds=1
         ),
     }
     assert {name: plan.id for name, plan in planned.items()} == KEPT
@@ -120,7 +121,7 @@ def test_runs_kept_before_open_with_the_numbers_they_ended_with(kept: RunStore, 
     result = runner.reopen(kept, run.id)
     assert run.finished
     assert result is not None
-    assert_close(runner.summary(result), run.summary)
+    assert_close(runner.summary(run, result), run.summary)
 
 
 def test_a_run_stopped_before_goes_on_from_its_batches(kept: RunStore, load: runner.Load) -> None:
@@ -133,7 +134,7 @@ def test_a_run_stopped_before_goes_on_from_its_batches(kept: RunStore, load: run
 
 
 def test_a_run_stopped_and_continued_ends_as_one_that_was_not(store: RunStore, load: runner.Load) -> None:
-    run = plans.plan_hellaswag(store, [WANTED], ITEMS)
+    run = store.begin(hellaswag.plan([WANTED], ITEMS))
     stopped = runner.run_steps(store, run.id, load)
     for _ in range(4):
         next(stopped)
@@ -148,33 +149,33 @@ def test_a_run_stopped_and_continued_ends_as_one_that_was_not(store: RunStore, l
 
 
 def test_the_same_question_is_the_same_run_and_another_is_not(store: RunStore) -> None:
-    first = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
-    assert plans.plan_divergence(store, WANTED, WANTED, CORPUS).id == first.id
-    assert plans.plan_divergence(store, WANTED, WANTED, CORPUS, window=32).id != first.id
-    assert plans.plan_divergence(store, WANTED, ModelRequest("scratch-gpt2", "nf4"), CORPUS).id != first.id
-    assert first.versions["torch"]
+    first = divergence.plan(WANTED, WANTED, CORPUS)
+    assert divergence.plan(WANTED, WANTED, CORPUS).id == first.id
+    assert divergence.plan(WANTED, WANTED, CORPUS, window=32).id != first.id
+    assert divergence.plan(WANTED, ModelRequest("scratch-gpt2", "nf4"), CORPUS).id != first.id
+    assert store.begin(first).versions["torch"]
 
 
 def test_how_texts_are_read_is_part_of_what_a_run_is(store: RunStore) -> None:
-    first = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
-    assert first.id == plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="auto", special_tokens=False).id
+    first = divergence.plan(WANTED, WANTED, CORPUS)
+    assert first.id == divergence.plan(WANTED, WANTED, CORPUS, bos="auto", special_tokens=False).id
     others = [
-        plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="on"),
-        plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="off"),
-        plans.plan_divergence(store, WANTED, WANTED, CORPUS, special_tokens=True),
+        divergence.plan(WANTED, WANTED, CORPUS, bos="on"),
+        divergence.plan(WANTED, WANTED, CORPUS, bos="off"),
+        divergence.plan(WANTED, WANTED, CORPUS, special_tokens=True),
     ]
     assert len({first.id, *(run.id for run in others)}) == 4
     assert others[0].title == f"{first.title}, with an opening token"
     assert others[2].title == f"{first.title}, special tokens read"
     with pytest.raises(ParameterError, match="'auto', 'on' or 'off'"):
-        plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos="true")  # type: ignore[arg-type]
+        divergence.plan(WANTED, WANTED, CORPUS, bos="true")  # type: ignore[arg-type]
 
 
 def test_questions_and_crowds_of_texts_are_other_runs_with_another_opening(store: RunStore) -> None:
     choices: tuple[Bos, ...] = ("auto", "on", "off")
     for plan in (
-        lambda **how: plans.plan_hellaswag(store, [WANTED], ITEMS, **how),
-        lambda **how: plans.plan_mauve(store, WANTED, texts(100), models=[WANTED], **how),
+        lambda **how: hellaswag.plan([WANTED], ITEMS, **how),
+        lambda **how: mauve.plan(WANTED, texts(100), writers=[WANTED], **how),
     ):
         runs = [plan(bos=bos) for bos in choices]
         assert plan().id == runs[0].id
@@ -194,7 +195,7 @@ def test_questions_are_put_with_the_opening_token_that_was_asked_for(
     store: RunStore, tiny_gpt2: LoadedModel, bos: Bos
 ) -> None:
     model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
-    run = plans.plan_hellaswag(store, [WANTED], ITEMS, bos=bos)
+    run = store.begin(hellaswag.plan([WANTED], ITEMS, bos=bos))
     done = steps.run(runner.run_steps(store, run.id, loading(model)))
     result = runner.reopen(store, run.id)
     assert isinstance(result, HellaSwagRun)
@@ -223,10 +224,10 @@ def test_crowds_of_texts_are_placed_with_the_opening_token_that_was_asked_for(
 ) -> None:
     model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
     both = texts(200)
-    run = plans.plan_mauve(store, WANTED, both[:100], other=both[100:], seeds=1, bos=bos)
+    run = store.begin(mauve.plan(WANTED, both[:100], other=both[100:], seeds=1, bos=bos))
     done = steps.run(runner.run_steps(store, run.id, loading(model)))
     features = [text_features(model, part, bos=bos) for part in (both[:100], both[100:])]
-    expected = mauve.mauve_score(*features, seeds=mauve.DEFAULT_SEEDS[:1])
+    expected = score.mauve_score(*features, seeds=score.DEFAULT_SEEDS[:1])
     assert done.summary["sets"][0]["scores"][0] == pytest.approx(expected.clusterings[0].score)
 
 
@@ -235,7 +236,7 @@ def test_a_run_reads_as_it_was_asked_to_and_says_what_stood_in_front(
     store: RunStore, tiny_gpt2: LoadedModel, bos: Bos, tokens: int
 ) -> None:
     model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
-    run = plans.plan_divergence(store, WANTED, WANTED, CORPUS, bos=bos)
+    run = store.begin(divergence.plan(WANTED, WANTED, CORPUS, bos=bos))
     done = steps.run(runner.run_steps(store, run.id, loading(model)))
     assert done.models["base"]["opening_tokens"] == ["<|endoftext|>"] * tokens
     assert done.models["candidate"]["opening_ids"] == [50256] * tokens
@@ -263,9 +264,9 @@ FIRST_VERSION_IDS = {
 @pytest.mark.parametrize("run_id", FIRST_VERSION_IDS)
 def test_runs_of_the_first_version_keep_their_ids_and_read_without_an_opening_token(run_id: str) -> None:
     kind, settings, data_hash = FIRST_VERSION_IDS[run_id]
-    assert plans.run_id(kind, settings, data_hash, method_version=1) == run_id
-    assert plans.bos_of(settings) == "off"
-    assert not plans.special_tokens_of(settings)
+    assert planning.run_id(kind, settings, data_hash, method_version=1) == run_id
+    assert planning.bos_of(settings) == "off"
+    assert not planning.special_tokens_of(settings)
 
 
 class FirstVersionKeeper(RunKeeper):
@@ -284,8 +285,7 @@ class FirstVersionKeeper(RunKeeper):
 def test_a_run_of_the_first_version_reopens_and_goes_on_as_it_began(store: RunStore, tiny_gpt2: LoadedModel) -> None:
     model = replace(tiny_gpt2, tokenizer=fakes.opening_tokenizer(tiny_gpt2.tokenizer.backend))
     run_id, (kind, settings, data_hash) = next(iter(FIRST_VERSION_IDS.items()))
-    begun = {"kind": kind, "title": "An old run", "settings": settings, "data_hash": data_hash, "versions": {}}
-    store.begin(run_id, inputs=list(CORPUS.texts), **begun)
+    store.begin(Plan(run_id, kind, "An old run", settings, list(CORPUS.texts), data_hash))
     old = evaluate.corpus_divergence_steps(
         model, model, CORPUS.texts, bos="off", keep=FirstVersionKeeper(store, run_id)
     )
@@ -299,12 +299,12 @@ def test_a_run_of_the_first_version_reopens_and_goes_on_as_it_began(store: RunSt
     expected = evaluate.corpus_divergence(model, model, CORPUS.texts, bos="off")
     np.testing.assert_array_equal(result.base, expected.base)
     batches = list(store.batches(run_id, evaluate.STAGE))
-    kept = [divergence_result.comparison_of(batch, CORPUS.texts).a for batch in batches]
+    kept = [comparison_of(batch, CORPUS.texts).a for batch in batches]
     assert [(one.bos, one.opening_tokens, one.ties.any()) for one in kept] == [("off", (), False)] * 3
 
 
 def test_a_divergence_run_reopens_without_a_model(store: RunStore, load: runner.Load) -> None:
-    run = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
+    run = store.begin(divergence.plan(WANTED, WANTED, CORPUS))
     assert runner.reopen(store, run.id) is None
     done = steps.run(runner.run_steps(store, run.id, load))
     result = runner.reopen(store, run.id)
@@ -314,8 +314,19 @@ def test_a_divergence_run_reopens_without_a_model(store: RunStore, load: runner.
     assert done.summary["tokens"] == len(result)
 
 
+def test_how_the_data_was_read_is_kept_with_the_run_and_is_no_part_of_its_id(store: RunStore) -> None:
+    plain = divergence.plan(WANTED, WANTED, CORPUS)
+    assert CORPUS.notes
+    assert store.begin(plain).notes == CORPUS.notes
+    other = divergence.plan(WANTED, WANTED, replace(CORPUS, notes=("Read as CSV.",)))
+    assert other.id == plain.id
+    assert store.begin(other).notes == ("Read as CSV.",)
+    assert runner.described(store.run(plain.id))["notes"] == ["Read as CSV."]
+    assert [run.notes for run in store.runs()] == [("Read as CSV.",)]
+
+
 def test_a_model_that_changed_since_is_refused(store: RunStore, load: runner.Load) -> None:
-    run = plans.plan_divergence(store, WANTED, WANTED, CORPUS)
+    run = store.begin(divergence.plan(WANTED, WANTED, CORPUS))
     store.set_models(run.id, {"base": {"key": "another@1/float32/cpu", "precision": "float32"}})
     with pytest.raises(ComparisonError, match=r"began with another@1.*start anew"):
         steps.run(runner.run_steps(store, run.id, load))
@@ -323,7 +334,7 @@ def test_a_model_that_changed_since_is_refused(store: RunStore, load: runner.Loa
 
 def test_mauve_of_two_given_sets(store: RunStore, load: runner.Load) -> None:
     human, other = texts(220)[:110], texts(220)[110:]
-    run = plans.plan_mauve(store, WANTED, human, other=other, seeds=2)
+    run = store.begin(mauve.plan(WANTED, human, other=other, seeds=2))
     done = steps.run(runner.run_steps(store, run.id, load))
     result = runner.reopen(store, run.id)
     assert isinstance(result, MauveRun)
@@ -333,13 +344,13 @@ def test_mauve_of_two_given_sets(store: RunStore, load: runner.Load) -> None:
     assert one.result.reference is not None
     assert done.summary["sets"][0]["reference"]["alike"]["score"]["value"] == one.result.reference.alike.score.value
     assert done.summary["sets"][0]["mauve_star"]["error"] == one.result.mauve_star.error
-    assert f"score {one.result.reference.alike.score.value:.3f} ±" in mauve_run.reference_text(done.summary)
-    assert len(mauve_run.contrasting_clusters(one.result)) == 4
+    assert f"score {one.result.reference.alike.score.value:.3f} ±" in mauve.reference_text(done.summary)
+    assert len(contrasting_clusters(one.result)) == 4
 
 
 def test_a_score_kept_with_a_bootstrap_opens_with_the_seeds_divided_and_says_so(store: RunStore) -> None:
     human, other = texts(200)[:100], texts(200)[100:]
-    run = plans.plan_mauve(store, WANTED, human, other=other, seeds=4)
+    run = store.begin(mauve.plan(WANTED, human, other=other, seeds=4))
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 5, (4, 100))
     shares = np.stack([np.bincount(row, minlength=5) / 100 for row in labels])
@@ -347,7 +358,7 @@ def test_a_score_kept_with_a_bootstrap_opens_with_the_seeds_divided_and_says_so(
     arrays |= {"curve": np.zeros((4, 27, 2)), "bootstrap_scores": np.tile([0.8, 1.0], (4, 1))}
     data = {"title": "Given set", "texts": other, "human": human, "notes": [], "features": "f", "writing": ""}
     data["clusterings"] = [[seed, score, 0.1] for seed, score in enumerate((0.90, 0.94, 0.92, 0.96))]
-    store.save(run.id, mauve_run.STAGE, 0, arrays, data, 1.0)
+    store.save(run.id, mauve_result.STAGE, 0, arrays, data, 1.0)
     result = runner.reopen(store, run.id)
     assert isinstance(result, MauveRun)
     (one,) = result.sets
@@ -356,16 +367,16 @@ def test_a_score_kept_with_a_bootstrap_opens_with_the_seeds_divided_and_says_so(
     assert one.result.score.error == pytest.approx((0.02 + 0.002 / 3 / 4) ** 0.5)
     assert one.result.reference is None
     assert one.result.mauve_star.value == 1.0
-    assert one.result.notes[0] == mauve_run.BOOTSTRAP_NOTE
-    shown = runner.summary(result)
+    assert one.result.notes[0] == mauve_result.BOOTSTRAP_NOTE
+    shown = runner.summary(run, result)
     assert shown["sets"][0]["reference"] is None
-    assert mauve_run.reference_text(shown) == ""
-    assert mauve_run.reference_text({"sets": [{"score": {"value": 0.93, "error": 0.1}}]}) == ""
+    assert mauve.reference_text(shown) == ""
+    assert mauve.reference_text({"sets": [{"score": {"value": 0.93, "error": 0.1}}]}) == ""
 
 
 def test_mauve_against_a_models_own_continuations(store: RunStore, load: runner.Load) -> None:
-    run = plans.plan_mauve(
-        store, WANTED, texts(104), models=[WANTED], sampling=Sampling(new_tokens=4), opening_tokens=6
+    run = store.begin(
+        mauve.plan(WANTED, texts(104), writers=[WANTED], sampling=Sampling(new_tokens=4), opening_tokens=6)
     )
     steps.run(runner.run_steps(store, run.id, load))
     result = runner.reopen(store, run.id)
@@ -376,10 +387,29 @@ def test_mauve_against_a_models_own_continuations(store: RunStore, load: runner.
     assert result.writing == "temperature 1, 4 tokens, seed 0"
 
 
+def test_human_against_human_is_scored_once_for_two_models_and_as_for_each_alone(
+    store: RunStore, load: runner.Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    plain = halves._scored
+    monkeypatch.setattr(halves, "_scored", lambda *asked: done.append(1) or plain(*asked))
+    how = {"sampling": Sampling(new_tokens=3), "opening_tokens": 4, "seeds": 1}
+    finished = []
+    for writers in ([WANTED], [WANTED, ModelRequest("scratch-gpt2", "nf4")]):
+        done.clear()
+        run = store.begin(mauve.plan(WANTED, texts(100), writers=writers, **how))  # type: ignore[arg-type]
+        finished.append((steps.run(runner.run_steps(store, run.id, load)).summary["sets"], len(done)))
+    (alone, scored_alone), (both, scored_both) = finished
+    assert scored_alone == 3 * halves.SPLITS
+    assert scored_both == 5 * halves.SPLITS
+    assert [one["reference"] for one in both] == [alone[0]["reference"]] * 2  # the same network wrote all three sets
+    assert both[1]["score"] == alone[0]["score"]
+
+
 def test_openings_given_apart_are_continued_as_they_are(store: RunStore, load: runner.Load) -> None:
     openings = [f"Context {n}" for n in range(100)]
     human = [f"{opening} goes on like this" for opening in openings]
-    run = plans.plan_mauve(store, WANTED, human, models=[WANTED], openings=openings, sampling=Sampling(new_tokens=3))
+    run = store.begin(mauve.plan(WANTED, human, writers=[WANTED], openings=openings, sampling=Sampling(new_tokens=3)))
     steps.run(runner.run_steps(store, run.id, load))
     result = runner.reopen(store, run.id)
     assert isinstance(result, MauveRun)
@@ -389,13 +419,13 @@ def test_openings_given_apart_are_continued_as_they_are(store: RunStore, load: r
 @pytest.mark.parametrize(("human", "other"), [(99, 200), (200, 3), (0, 0)])
 def test_small_sets_are_refused_before_anything_runs(store: RunStore, human: int, other: int) -> None:
     with pytest.raises(InputError, match="MAUVE needs at least 100"):
-        plans.plan_mauve(store, WANTED, texts(human), other=texts(other))
+        mauve.plan(WANTED, texts(human), other=texts(other))
 
 
 def test_plans_without_data_or_with_too_many_models_are_refused(store: RunStore) -> None:
     with pytest.raises(InputError):
-        plans.plan_hellaswag(store, [WANTED], ())
+        hellaswag.plan([WANTED], ())
     with pytest.raises(ParameterError, match="3 models"):
-        plans.plan_hellaswag(store, [WANTED] * 3, ITEMS)
+        hellaswag.plan([WANTED] * 3, ITEMS)
     with pytest.raises(ParameterError, match="Give either"):
-        plans.plan_mauve(store, WANTED, texts(100))
+        mauve.plan(WANTED, texts(100))

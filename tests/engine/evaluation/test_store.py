@@ -16,6 +16,7 @@ from engine import steps
 from engine.errors import Cancelled, ParameterError, StorageError
 from engine.evaluation.divergence import evaluate, result
 from engine.evaluation.runs import store_file
+from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import RunStore
 from engine.paths import ROOT
 from tests.engine import crash_parent, fakes
@@ -27,9 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def begin(store: RunStore, run_id: str = "r1", inputs: object = ("a", "ü")) -> None:
-    store.begin(
-        run_id, kind="divergence", title="A title", settings={"x": 1}, inputs=inputs, data_hash="h", versions={}
-    )
+    store.begin(Plan(run_id, "divergence", "A title", {"x": 1}, inputs, "h", ("How it was read.",)))
 
 
 def test_a_run_is_read_back_as_it_was_kept(path: Path) -> None:
@@ -46,6 +45,9 @@ def test_a_run_is_read_back_as_it_was_kept(path: Path) -> None:
     run = store.finish("r1", {"mean": 0.5})
     assert (run.finished, run.summary, run.models["base"]["key"]) == (True, {"mean": 0.5}, "k")
     assert store.inputs("r1") == ["a", "ü"]
+    assert run.notes == ("How it was read.",)
+    assert store.find("r1") == run
+    assert store.find("r2") is None
 
 
 def test_beginning_again_finds_the_same_run_with_its_batches(path: Path) -> None:
@@ -64,6 +66,7 @@ def test_deleting_a_run_takes_its_batches_along_and_stops_its_writer(path: Path)
     store.save("r1", "pieces", 0, {}, {})
     store.delete("r1")
     assert not store.places("r1")
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM notes").fetchone() == (0,)
     with pytest.raises(ParameterError, match="No run is called 'r1'"):
         store.run("r1")
     with pytest.raises(Cancelled, match="deleted"):
@@ -113,6 +116,51 @@ def test_a_newer_versions_file_is_left_alone_and_ours_stands_beside_it(path: Pat
     assert "newer version" in store.notices[0]
 
 
+def test_a_file_of_an_older_version_is_brought_up_to_date_step_by_step(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(RunStore(path))
+
+    def titles(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE runs SET title = upper(title)")
+
+    def colour(db: sqlite3.Connection) -> None:
+        db.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
+        db.execute("UPDATE runs SET colour = 'red after ' || title")
+
+    monkeypatch.setattr(store_file, "MIGRATIONS", [titles, colour])
+    for file in (path, path.with_name("new.sqlite")):
+        store_file._prepared.clear()
+        store = RunStore(file)
+        assert store.path == file
+        db = sqlite3.connect(file)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        rows = db.execute("SELECT title, colour FROM runs").fetchall()
+        assert rows == ([("A TITLE", "red after A TITLE")] if file == path else [])
+        db.close()
+    store_file._prepared.clear()
+    assert RunStore(path).run("r1").title == "A TITLE"  # each change is made once
+    monkeypatch.undo()
+    store_file._prepared.clear()
+    assert "newer version" in RunStore(path).notices[0]
+
+
+def test_a_change_that_fails_leaves_the_older_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(RunStore(path))
+
+    def half(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE runs SET title = 'half'")
+        raise RuntimeError("interrupted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_file, "MIGRATIONS", [half])
+        store_file._prepared.clear()
+        with pytest.raises(RuntimeError, match="interrupted"):
+            RunStore(path)
+    store_file._prepared.clear()
+    assert RunStore(path).run("r1").title == "A title"
+
+
 def test_a_full_disk_is_said_and_loses_no_finished_batch(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = RunStore(path)
     begin(store)
@@ -141,10 +189,11 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 def test_two_processes_share_one_store(path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; import numpy as np\n"
+        "from engine.evaluation.runs.planning import Plan\n"
         "from engine.evaluation.runs.store import RunStore\n"
         "store, name = RunStore(Path(sys.argv[1])), sys.argv[2]\n"
         "for run in ('shared', name):\n"
-        "    store.begin(run, kind='k', title='t', settings={}, inputs=[], data_hash='', versions={})\n"
+        "    store.begin(Plan(run, 'k', 't', {}, [], ''))\n"
         "for place in range(40):\n"
         "    for run in ('shared', name): store.save(run, 's', place, {'x': np.full(50, place)}, {})\n"
     )
