@@ -50,7 +50,7 @@ def plain_score(p: np.ndarray, q: np.ndarray) -> float:
     scores = []
     for seed in score.DEFAULT_SEEDS:
         counts = clusters.cluster_counts(clusters.kmeans_labels(rows, buckets, seed), len(q), buckets)
-        scores.append(score.histogram_score(counts[0] / len(p), counts[1] / len(q))[0])
+        scores.append(clusters.histogram_score(counts[0] / len(p), counts[1] / len(q))[0])
     return float(np.mean(scores))
 
 
@@ -62,7 +62,7 @@ def bootstrap_error(clustering: Clustering) -> float:
         (clustering.q_histogram, len(clustering.q_labels)),
     )
     p_draws, q_draws = (generator.multinomial(texts, shares, size=DRAWS) / texts for shares, texts in sides)
-    return float(np.std([score.histogram_score(a, b)[0] for a, b in zip(p_draws, q_draws, strict=True)], ddof=1))
+    return float(np.std([clusters.histogram_score(a, b)[0] for a, b in zip(p_draws, q_draws, strict=True)], ddof=1))
 
 
 def measure(law: str, texts: int, repeats: int, fresh: int) -> dict[str, Any]:

@@ -23,7 +23,8 @@ import numpy as np
 
 from benchmarks import common
 from engine import steps
-from engine.evaluation.statistics import mean, scaled_exp
+from engine.evaluation.estimates import mean
+from engine.evaluation.statistics import scaled_exp
 from engine.models import registry
 from engine.models.loaded import LoadedModel
 from engine.models.loading import load_model

@@ -2,10 +2,13 @@
 
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import InputError
 from engine.evaluation.corpora.corpus import Form, read_corpus_file
-from engine.evaluation.hellaswag.items import HellaSwagItem, read_items_file
+
+if TYPE_CHECKING:
+    from engine.evaluation.hellaswag.items import HellaSwagItem
 
 
 def read_bytes(path: str | PathLike[str]) -> bytes:
@@ -26,7 +29,7 @@ def read_bytes(path: str | PathLike[str]) -> bytes:
         raise InputError(f"{path!r} cannot be read: there is no such file.") from None
 
 
-def read_items(path: str | PathLike[str], *, capitalise: bool = True) -> tuple[HellaSwagItem, ...]:
+def read_items(path: str | PathLike[str], *, capitalise: bool = True) -> tuple["HellaSwagItem", ...]:
     """HellaSwag items for `evaluate_hellaswag`, out of a file in any form that `read_items_file` knows.
 
     Items that cannot be used are left out; `engine.evaluation.hellaswag.items.read_items_file` says which.
@@ -36,6 +39,8 @@ def read_items(path: str | PathLike[str], *, capitalise: bool = True) -> tuple[H
     InputError
         The file cannot be read, is malformed, or holds no usable item.
     """
+    from engine.evaluation.hellaswag.items import read_items_file  # loads torch, which not every command needs
+
     return read_items_file(read_bytes(path), Path(path).name, capitalise=capitalise).items
 
 

@@ -21,31 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.arrays import Floats, Ints
-from engine.evaluation.estimates import SOUND_TEXTS, Estimate, few_texts_note, mean, ratio, share
+from engine.evaluation.estimates import Estimate, mean, share
 from engine.evaluation.resampling import Draws
-
-__all__ = [
-    "DELTA_FRACTIONS",
-    "KL_FRACTIONS",
-    "SOUND_TEXTS",
-    "DivergenceStatistics",
-    "Estimate",
-    "Floats",
-    "Ints",
-    "Percentile",
-    "PerplexityStatistics",
-    "correlation_per_character",
-    "divergence_statistics",
-    "few_texts_note",
-    "mean",
-    "percentiles",
-    "perplexity_statistics",
-    "ratio",
-    "root_mean_square",
-    "scaled_exp",
-    "share",
-]
-
 
 KL_FRACTIONS = (1.0, 0.999, 0.99, 0.95, 0.90, 0.50, 0.10, 0.05, 0.01, 0.001, 0.0)
 """Percentiles of llama.cpp's table of KL, largest first; 1 and 0 are the maximum and the minimum."""

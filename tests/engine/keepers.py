@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from engine.arrays import Floats32
+from engine.evaluation.runs.batches import Keeper
 from engine.evaluation.runs.store import Batch
 
 
-class MemoryKeeper:
+class MemoryKeeper(Keeper):
     """Keeps batches for as long as it lives."""
 
     def __init__(self) -> None:

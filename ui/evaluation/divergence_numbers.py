@@ -8,7 +8,8 @@ import numpy as np
 from engine import formatting
 from engine.arrays import Floats, Ints
 from engine.evaluation.divergence.result import CorpusDivergence
-from engine.evaluation.statistics import DivergenceStatistics, Estimate, Percentile
+from engine.evaluation.estimates import Estimate
+from engine.evaluation.statistics import DivergenceStatistics, Percentile
 
 MOST_TOKENS = 40
 """Tokens a number opens to."""

@@ -14,9 +14,10 @@ from engine.evaluation import divergence
 from engine.evaluation.corpora.corpus import FORMS, Form
 from engine.evaluation.divergence import evaluate
 from engine.evaluation.divergence.result import CorpusDivergence, comparison_of
+from engine.evaluation.estimates import Estimate
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run
-from engine.evaluation.statistics import DivergenceStatistics, Estimate
+from engine.evaluation.statistics import DivergenceStatistics
 from engine.models.request import ModelRequest
 from engine.scoring.results import ModelComparison
 from engine.strip import payload as strip_data

@@ -16,7 +16,7 @@ from engine import errors
 from engine.evaluation.corpora.corpus import repeated_note
 from engine.evaluation.divergence import record
 from engine.evaluation.divergence.result import CorpusDivergence, Rows
-from engine.evaluation.runs.batches import Content, Keeper, NotKept, as_part, kept_steps
+from engine.evaluation.runs.batches import Content, Keeper, as_part, kept_steps
 from engine.models import opening
 from engine.models.loaded import ScoringModel
 from engine.models.opening import Bos
@@ -83,7 +83,7 @@ def corpus_divergence_steps(
     """
     if not texts:
         raise errors.InputError("There are no texts to compare the models on.")
-    keep = keep or NotKept()
+    keep = keep or Keeper()
     plan = _window_plan(base, candidate, window, stride, bos)
     asked = {"window": plan.window, "stride": plan.stride, "bos": bos, "special_tokens": special_tokens}
     asked |= {"common_tokens": common_tokens}

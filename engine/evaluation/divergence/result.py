@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from engine import errors
 from engine.arrays import Floats, Ints
-from engine.evaluation import statistics
+from engine.evaluation import estimates, statistics
 from engine.evaluation.corpora.corpus import repeated_note
 from engine.evaluation.divergence import record
+from engine.evaluation.estimates import Estimate
 from engine.evaluation.runs.store import Batch
-from engine.evaluation.statistics import DivergenceStatistics, Estimate
+from engine.evaluation.statistics import DivergenceStatistics
 from engine.scoring import compare
 from engine.scoring.results import ModelComparison, TextScores, basis_of_kl, octets
 from engine.units import to_bits
@@ -138,7 +139,7 @@ class _Side:
 
     def perplexity(self) -> Estimate:
         """Over this model's own tokens."""
-        return statistics.scaled_exp(statistics.mean(-np.concatenate(self.log_probs), np.concatenate(self.texts)))
+        return statistics.scaled_exp(estimates.mean(-np.concatenate(self.log_probs), np.concatenate(self.texts)))
 
 
 def first_covered_bytes(text: str, spans: Ints, covered: int = 0) -> tuple[Ints, int]:
@@ -236,7 +237,7 @@ class Rows:
             table = statistics.divergence_statistics(
                 joined["base"], joined["candidate"], joined["kl"], joined["same_top1"], joined["texts"]
             )
-        few = statistics.few_texts_note(np.unique(joined["texts"]).size)
+        few = estimates.few_texts_note(np.unique(joined["texts"]).size)
         of_base, of_candidate = self.sides
         return CorpusDivergence(
             base_title=of_base.title,
@@ -271,7 +272,7 @@ def _bits_per_byte(joined: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     bits = {side: to_bits(-joined[side]) for side in ("base", "candidate")}
     bits["difference"] = bits["candidate"] - bits["base"]
     return {
-        f"bits_per_byte_{name}": statistics.ratio(values, joined["octets"], joined["texts"])
+        f"bits_per_byte_{name}": estimates.ratio(values, joined["octets"], joined["texts"])
         for name, values in bits.items()
     }
 

@@ -14,11 +14,11 @@ import torch
 from engine import errors
 from engine.arrays import Bools, Floats, Ints
 from engine.evaluation import hidden_states
+from engine.evaluation.estimates import Estimate, share
 from engine.evaluation.hellaswag import packing
 from engine.evaluation.hellaswag.items import ENDINGS, HellaSwagItem
-from engine.evaluation.runs.batches import Content, Keeper, NotKept, as_part, kept_steps
+from engine.evaluation.runs.batches import Content, Keeper, as_part, kept_steps
 from engine.evaluation.runs.store import Batch
-from engine.evaluation.statistics import Estimate, share
 from engine.models.loaded import LoadedModel, ScoringModel
 from engine.models.opening import Bos, opening_ids
 from engine.steps import Progress, Steps, blocking
@@ -123,7 +123,7 @@ def evaluate_hellaswag_steps(
     """
     if not items:
         raise errors.InputError("There are no items to evaluate.")
-    keep = keep or NotKept()
+    keep = keep or Keeper()
     yield Progress("Reading the items", 0, len(items), "items")
     asked = _batches(model, items, bos, batch_tokens)
     total = sum(len(batch.members) for batch in asked)

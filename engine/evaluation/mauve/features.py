@@ -8,7 +8,7 @@ from engine import errors
 from engine.arrays import Floats32, Ints
 from engine.evaluation import hidden_states
 from engine.evaluation.corpora.corpus import digest
-from engine.evaluation.runs.batches import Keeper, NotKept
+from engine.evaluation.runs.batches import Keeper
 from engine.models.loaded import LoadedModel, ScoringModel
 from engine.models.opening import Bos, opening_ids
 from engine.steps import Progress, Steps, blocking
@@ -37,7 +37,7 @@ def text_features_steps(
     ParameterError
         The opening token is asked for and the model has none.
     """
-    keep = keep or NotKept()
+    keep = keep or Keeper()
     yield Progress(f"Looking up features of {what}", 0, len(texts), "texts")
     limit = min(MOST_TOKENS, model.context_length)
     opening = opening_ids(model, bos)

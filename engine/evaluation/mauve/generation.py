@@ -12,7 +12,7 @@ import torch
 
 from engine import errors
 from engine.evaluation.mauve import tails, writing
-from engine.evaluation.runs.batches import Content, Keeper, NotKept, kept_steps
+from engine.evaluation.runs.batches import Content, Keeper, kept_steps
 from engine.models.loaded import LoadedModel
 from engine.models.opening import Bos, opening_ids
 from engine.steps import Progress, Steps
@@ -86,7 +86,7 @@ def continue_texts_steps(
     ParameterError
         The opening token is asked for and the model has none.
     """
-    keep, first = keep or NotKept(), opening_ids(model, bos)
+    keep, first = keep or Keeper(), opening_ids(model, bos)
     texts: list[str] = []
     for place, start in enumerate(range(0, len(openings), batch_texts)):
         part = slice(start, start + batch_texts)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.arrays import Floats, Floats32
+from engine.evaluation.estimates import Estimate
 from engine.evaluation.mauve.clusters import cluster_counts, histogram_score, kmeans_labels, star_score
-from engine.evaluation.statistics import Estimate
 from engine.steps import Progress, Steps
 
 SPLITS = 10

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from engine.arrays import Arrays, Floats, Ints
+from engine.evaluation.estimates import Estimate
 from engine.evaluation.mauve import score
 from engine.evaluation.mauve.halves import Halves
 from engine.evaluation.mauve.score import Clustering, MauveResult
 from engine.evaluation.runs.store import Batch
-from engine.evaluation.statistics import Estimate
 
 _CLUSTERING_ARRAYS = ("p_labels", "q_labels", "p_histogram", "q_histogram", "curve")
 _BOOTSTRAP, _HALVES = "bootstrap_scores", "halves"

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from engine import errors
 from engine.arrays import Floats, Floats32, Ints
+from engine.evaluation.estimates import Estimate
 from engine.evaluation.mauve.clusters import (
-    CURVE_POINTS,
     buckets_for,
     cluster_counts,
     histogram_score,
@@ -21,21 +21,7 @@ from engine.evaluation.mauve.clusters import (
     star_score,
 )
 from engine.evaluation.mauve.halves import SPLITS, Halves, Reference, halves_steps
-from engine.evaluation.statistics import Estimate
 from engine.steps import Progress, Steps, blocking
-
-__all__ = [
-    "CURVE_POINTS",
-    "Clustering",
-    "MauveResult",
-    "Reference",
-    "check_sizes",
-    "histogram_score",
-    "joined",
-    "mauve_score",
-    "mauve_score_steps",
-    "size_notes",
-]
 
 LEAST_TEXTS = 100
 """Below this the score is noise: ten texts against ten of the same kind give anything from 0.3 to 1."""

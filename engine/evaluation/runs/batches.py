@@ -6,7 +6,7 @@ reopens.
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from engine.arrays import Arrays, Floats32
 from engine.evaluation.runs.store import Batch, RunStore
@@ -16,45 +16,25 @@ T = TypeVar("T")
 Content = tuple[Arrays, dict[str, Any]]
 
 
-class Keeper(Protocol):
-    """Holds finished batches by stage and place."""
+class Keeper:
+    """Holds finished batches by stage and place. This one keeps nothing, so that memory does not grow with the data."""
 
     def get(self, stage: str, place: int) -> Batch | None:
         """The batch, or None where it is not done."""
-        ...
-
-    def put(self, batch: Batch) -> None:
-        """Keep a finished batch."""
-        ...
-
-    def features(self, model_key: str, digests: list[str]) -> dict[str, Floats32]:
-        """Kept feature vectors by text digest."""
-        ...
-
-    def put_features(self, model_key: str, vectors: Mapping[str, Floats32]) -> None:
-        """Keep feature vectors by text digest."""
-        ...
-
-
-class NotKept:
-    """Keeps nothing: every batch is computed, used and let go, so that memory does not grow with the data."""
-
-    def get(self, stage: str, place: int) -> Batch | None:
-        """See `Keeper`."""
         return None
 
     def put(self, batch: Batch) -> None:
-        """See `Keeper`."""
+        """Keep a finished batch."""
 
     def features(self, model_key: str, digests: list[str]) -> dict[str, Floats32]:
-        """See `Keeper`."""
+        """Kept feature vectors by text digest."""
         return {}
 
     def put_features(self, model_key: str, vectors: Mapping[str, Floats32]) -> None:
-        """See `Keeper`."""
+        """Keep feature vectors by text digest."""
 
 
-class RunKeeper:
+class RunKeeper(Keeper):
     """Keeps the batches of one run in the store."""
 
     def __init__(self, store: RunStore, run_id: str) -> None:

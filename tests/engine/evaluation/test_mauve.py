@@ -9,10 +9,10 @@ import torch
 
 from engine import steps
 from engine.errors import InputError, ParameterError
+from engine.evaluation.estimates import Estimate
 from engine.evaluation.mauve import features, generation
 from engine.evaluation.mauve import halves as mauve_halves
 from engine.evaluation.mauve import score as mauve
-from engine.evaluation.statistics import Estimate
 from engine.models.loaded import LoadedModel
 from tests.engine.keepers import MemoryKeeper
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy import stats
 
-from engine.evaluation import resampling, statistics
+from engine.evaluation import estimates, resampling, statistics
 
 LOG_PROBS = npst.arrays(np.float64, st.integers(2, 40), elements=st.floats(-20, 0))
 
@@ -62,14 +62,14 @@ def test_percentiles_interpolate_between_order_statistics() -> None:
 
 def test_errors_by_text_are_larger_where_tokens_of_a_text_agree() -> None:
     texts = np.repeat(np.arange(10), 30)
-    agreeing = statistics.mean(np.random.default_rng(0).normal(size=10)[texts], texts)
+    agreeing = estimates.mean(np.random.default_rng(0).normal(size=10)[texts], texts)
     assert agreeing.error_by_text > 4 * agreeing.error
 
 
 def test_errors_by_text_equal_the_error_of_text_means_when_texts_are_equally_long() -> None:
     values, texts = np.random.default_rng(1).normal(size=60), np.repeat(np.arange(6), 10)
     means = values.reshape(6, 10).mean(axis=1)
-    assert statistics.mean(values, texts).error_by_text == pytest.approx(means.std(ddof=1) / np.sqrt(6))
+    assert estimates.mean(values, texts).error_by_text == pytest.approx(means.std(ddof=1) / np.sqrt(6))
 
 
 @given(LOG_PROBS)
@@ -81,7 +81,7 @@ def test_a_model_against_itself_differs_in_nothing(log_probs: np.ndarray) -> Non
 
 
 def test_one_value_has_no_error() -> None:
-    estimate = statistics.mean([1.0], np.array([0]))
+    estimate = estimates.mean([1.0], np.array([0]))
     assert estimate.value == 1.0
     assert np.isnan(estimate.error)
     assert np.isnan(estimate.error_by_text)
@@ -106,7 +106,7 @@ def test_intervals_by_text_cover_what_they_promise_and_those_without_t_or_by_tok
     texts: int, least: float
 ) -> None:
     rng, runs = np.random.default_rng(texts), 1500
-    found = [statistics.mean(*unequal_texts(rng, texts)) for _ in range(runs)]
+    found = [estimates.mean(*unequal_texts(rng, texts)) for _ in range(runs)]
     covered = np.mean([low < TRUE_MEAN < high for low, high in (one.interval() for one in found)])
     normal = np.mean([abs(one.value - TRUE_MEAN) < 1.96 * one.error_by_text for one in found])
     by_token = np.mean([abs(one.value - TRUE_MEAN) < 1.96 * one.error for one in found])
@@ -117,7 +117,7 @@ def test_intervals_by_text_cover_what_they_promise_and_those_without_t_or_by_tok
 
 
 def test_the_interval_has_one_degree_of_freedom_less_than_texts() -> None:
-    estimate = statistics.mean([1.0, 2.0, 3.0, 5.0], np.array([7, 7, 9, 9]))
+    estimate = estimates.mean([1.0, 2.0, 3.0, 5.0], np.array([7, 7, 9, 9]))
     means, sizes = np.array([1.5, 4.0]), np.array([2, 2])
     expected = stats.t.interval(0.9, 1, loc=(means * sizes).sum() / 4, scale=means.std(ddof=1) / np.sqrt(2))
     assert estimate.interval(0.9) == pytest.approx(expected)
@@ -125,27 +125,27 @@ def test_the_interval_has_one_degree_of_freedom_less_than_texts() -> None:
 
 
 def test_one_text_states_the_error_over_tokens() -> None:
-    estimate = statistics.mean([1.0, 2.0, 4.0], np.zeros(3, int))
+    estimate = estimates.mean([1.0, 2.0, 4.0], np.zeros(3, int))
     assert not estimate.by_text
     assert estimate.standard_error == estimate.error
     assert estimate.interval() == pytest.approx(stats.t.interval(0.95, 2, loc=7 / 3, scale=estimate.error))
 
 
 def test_without_a_number_of_texts_the_normal_quantile_stands_in() -> None:
-    assert statistics.Estimate(1.0, 0.1, 0.2).interval() == pytest.approx((1 - 1.959964 * 0.2, 1 + 1.959964 * 0.2))
-    assert np.isnan(statistics.Estimate(1.0).interval()).all()
+    assert estimates.Estimate(1.0, 0.1, 0.2).interval() == pytest.approx((1 - 1.959964 * 0.2, 1 + 1.959964 * 0.2))
+    assert np.isnan(estimates.Estimate(1.0).interval()).all()
 
 
 def test_copies_of_a_token_are_worth_one_token() -> None:
     """Each text is one value said 25 times: the design effect is 25 but for the degrees of freedom."""
     values, texts = np.random.default_rng(0).normal(size=40), np.repeat(np.arange(40), 25)
-    estimate = statistics.mean(values[texts], texts)
+    estimate = estimates.mean(values[texts], texts)
     assert estimate.design_effect == pytest.approx(25 * (1000 - 1) / 1000 * 40 / 39)
     assert estimate.effective_tokens == pytest.approx(40, rel=0.03)
 
 
 def test_exponentials_keep_their_interval_above_zero_and_percentages_of_it() -> None:
-    log = statistics.mean([1.0, 2.0, 9.0, 12.0], np.array([0, 0, 1, 1]))
+    log = estimates.mean([1.0, 2.0, 9.0, 12.0], np.array([0, 0, 1, 1]))
     low, high = statistics.scaled_exp(log).interval()
     assert low > 0
     assert np.log([low, high]) == pytest.approx(log.interval())
@@ -153,10 +153,10 @@ def test_exponentials_keep_their_interval_above_zero_and_percentages_of_it() -> 
 
 def test_a_ratio_that_is_the_same_in_every_text_has_no_error() -> None:
     bits, texts = np.repeat([4.0, 12.0], [100, 100]), np.repeat(np.arange(4), 50)
-    estimate = statistics.ratio(bits, 2 * bits, texts)
+    estimate = estimates.ratio(bits, 2 * bits, texts)
     assert estimate.value == 0.5
     assert estimate.error_by_text == 0.0
-    assert statistics.mean(bits, texts).error_by_text > 1
+    assert estimates.mean(bits, texts).error_by_text > 1
 
 
 def test_a_ratios_error_by_text_is_the_jackknifes_over_texts() -> None:
@@ -167,26 +167,26 @@ def test_a_ratios_error_by_text_is_the_jackknifes_over_texts() -> None:
     above, below = np.bincount(texts, bits), np.bincount(texts, octets)
     without = (above.sum() - above) / (below.sum() - below)
     jackknife = np.sqrt(59 / 60 * ((without - without.mean()) ** 2).sum())
-    assert statistics.ratio(bits, octets, texts).error_by_text == pytest.approx(jackknife, rel=0.03)
+    assert estimates.ratio(bits, octets, texts).error_by_text == pytest.approx(jackknife, rel=0.03)
 
 
 @pytest.mark.parametrize(("texts", "said"), [(1, "one text"), (8, "Only 8 texts"), (19, "Only 19 texts"), (20, None)])
 def test_few_texts_are_warned_of(texts: int, said: str | None) -> None:
-    note = statistics.few_texts_note(texts)
+    note = estimates.few_texts_note(texts)
     assert (note is None) if said is None else (said in str(note))
 
 
 def test_tokens_that_are_all_alike_do_not_make_a_share_certain() -> None:
     texts = np.repeat(np.arange(8), 62)
-    low, high = statistics.share(np.ones(496), texts).interval()
+    low, high = estimates.share(np.ones(496), texts).interval()
     assert (low, high) == (pytest.approx(1 / (1 + stats.t.ppf(0.975, 7) ** 2 / 496)), 1.0)
-    assert statistics.share(np.zeros(496), texts).interval() == pytest.approx((0.0, 1 - low))
+    assert estimates.share(np.zeros(496), texts).interval() == pytest.approx((0.0, 1 - low))
 
 
 def test_the_interval_of_a_share_is_wilsons_for_independent_flags() -> None:
     flags = np.arange(20_000) % 5 == 0
     wilson = stats.binomtest(4_000, 20_000).proportion_ci(method="wilson")
-    assert statistics.share(flags).interval() == pytest.approx((wilson.low, wilson.high), abs=1e-6)
+    assert estimates.share(flags).interval() == pytest.approx((wilson.low, wilson.high), abs=1e-6)
 
 
 @pytest.mark.parametrize("texts", [8, 20])
@@ -194,7 +194,7 @@ def test_intervals_of_shares_cover_where_texts_differ(texts: int) -> None:
     rng, hits = np.random.default_rng(texts), 0
     for _ in range(800):
         owner = np.repeat(np.arange(texts), rng.integers(20, 60, texts))
-        low, high = statistics.share(rng.random(len(owner)) < rng.beta(19, 1, texts)[owner], owner).interval()
+        low, high = estimates.share(rng.random(len(owner)) < rng.beta(19, 1, texts)[owner], owner).interval()
         assert 0 <= low < high <= 1
         hits += low < 0.95 < high
     assert 0.9 <= hits / 800 <= 0.98
