@@ -35,18 +35,9 @@ def main() -> None:
 def choose_view() -> str:
     follow_run()
     address.restore("view", list(VIEWS), FIRST, older={"corpus": FIRST})
-    view = st.segmented_control(
-        "View",
-        list(VIEWS),
-        format_func=VIEWS.__getitem__,
-        required=True,
-        key="view",
-        persist_state="session",
-        label_visibility="collapsed",
-        wrap=True,
-    )
+    view = layout.choice("View", VIEWS, "view")
     address.note("view", FIRST)
-    return str(view)
+    return view
 
 
 def follow_run() -> None:

@@ -1,12 +1,16 @@
 """What every page looks like: the heading, the style sheet, empty states, a row of figures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import TypeVar
 
 import streamlit as st
 
 from engine import paths
 from ui.palette import Theme, palette
+
+T = TypeVar("T", bound=str)
 
 _STYLE = paths.ASSETS / "app.css"
 
@@ -52,3 +56,27 @@ def facts(numbers: list[Fact]) -> None:
 def empty_state(title: str, hint: str) -> None:
     """What stands where a result will be."""
     st.html(f'<div class="ls-empty" role="status"><strong>{escape(title)}</strong><p>{escape(hint)}</p></div>')
+
+
+def choice(
+    label: str, titles: Mapping[T, str], key: str, *, default: T | None = None, named: bool = False, about: str = ""
+) -> T:
+    """One of a few, side by side, the first unless told otherwise; it stays chosen from page to page.
+
+    `titles` says what stands on each. `named` shows the label too, with `about` behind its question mark.
+    """
+    if st.session_state.get(key) not in titles:
+        st.session_state[key] = default or next(iter(titles))
+    st.segmented_control(
+        label,
+        list(titles),
+        format_func=titles.__getitem__,
+        required=True,
+        key=key,
+        persist_state="session",
+        help=about or None,
+        label_visibility="visible" if named else "collapsed",
+        wrap=True,
+    )
+    chosen: T = st.session_state[key]
+    return chosen

@@ -50,16 +50,8 @@ _CONTEXT = 48
 def choose(a: ModelRequest, b: ModelRequest) -> CorpusReading:
     """The example corpus, or one's own; returns how the texts are read."""
     with st.container(horizontal=True, vertical_alignment="center", key="corpus_choice"):
-        chosen = st.segmented_control(
-            "Corpus",
-            ["example", "own"],
-            format_func={"example": "Example corpus: 8 texts", "own": ":material/edit: Your own corpus"}.__getitem__,
-            default="example",
-            required=True,
-            key="corpus",
-            persist_state="session",
-            label_visibility="collapsed",
-        )
+        titles = {"example": "Example corpus: 8 texts", "own": ":material/edit: Your own corpus"}
+        chosen = layout.choice("Corpus", titles, "corpus")
         how = reading_options.corpus_options()
         if chosen == "example" and st.button("Compare", type="primary", icon=":material/play_arrow:", key="compare"):
             with messages.shown():
@@ -244,15 +236,8 @@ _TOKEN_COLUMNS: dict[str, Any] = {
 
 
 def _numbers_frame(listed: list[divergence_numbers.Number]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "number": [number.label for number in listed],
-            "value": [number.value for number in listed],
-            "by_text": [number.by_text for number in listed],
-            "interval": [number.interval for number in listed],
-            "by_token": [number.by_token for number in listed],
-        }
-    )
+    shown = {"number": "label", **{name: name for name in ("value", "by_text", "interval", "by_token")}}
+    return pd.DataFrame({name: [getattr(one, field) for one in listed] for name, field in shown.items()})
 
 
 def _token_frame(run: Run, result: CorpusDivergence, indices: Ints) -> pd.DataFrame:

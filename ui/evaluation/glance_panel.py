@@ -1,5 +1,7 @@
 """Small against large in one table: what was measured for this pair, with its uncertainty, and what was not yet."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -9,13 +11,22 @@ from engine.evaluation.estimates import Estimate
 from engine.models.request import ModelRequest
 from ui import exports, layout
 from ui.evaluation import runs
+from ui.exports import Export
 
 _BETTER = {"lower": "lower is better", "higher": "higher is better", "": ""}
+_COLUMNS: dict[str, Any] = {
+    "measure": "Measure",
+    "base": "Base",
+    "candidate": "Candidate",
+    "better": "Reads",
+    "basis": st.column_config.TextColumn("Measured on", width="large"),
+}
 
 
 def show(base: ModelRequest, candidate: ModelRequest) -> None:
     """Draw the table of the pair."""
     table = glance.rows(base, candidate, runs.store().runs())
+    titles = base.title, candidate.title
     layout.section(
         f"{candidate.title} against {base.title}",
         "The newest finished run of each kind for this pair. Every number was measured here.",
@@ -30,13 +41,7 @@ def show(base: ModelRequest, candidate: ModelRequest) -> None:
                 "basis": [row.basis for row in table],
             }
         ),
-        column_config={
-            "measure": st.column_config.TextColumn("Measure"),
-            "base": st.column_config.TextColumn("Base"),
-            "candidate": st.column_config.TextColumn("Candidate"),
-            "better": st.column_config.TextColumn("Reads"),
-            "basis": st.column_config.TextColumn("Measured on", width="large"),
-        },
+        column_config=_COLUMNS,
         hide_index=True,
         height="content",
         key="glance_table",
@@ -45,24 +50,18 @@ def show(base: ModelRequest, candidate: ModelRequest) -> None:
     few = glance.few_texts_note(table)
     if few is not None:
         st.warning(few, icon=":material/warning:")
-    missing = glance.missing(table)
-    if missing:
+    if missing := glance.missing(table):
         st.caption(f"Not measured for this pair yet: {', '.join(missing)}. Run it in its view above.")
     exports.menu(
         [
-            exports.Export("Table (CSV)", "glance.csv", "text/csv", lambda: glance.to_csv(table)),
-            exports.Export(
+            Export("Table (CSV)", "glance.csv", "text/csv", lambda: glance.to_csv(table)),
+            Export(
                 "Table (JSON)",
                 "glance.json",
                 "application/json",
                 lambda: exports.json_text({"rows": glance.to_json(table)}),
             ),
-            exports.Export(
-                "Table (Markdown)",
-                "glance.md",
-                "text/markdown",
-                lambda: glance.to_markdown(table, base.title, candidate.title),
-            ),
+            Export("Table (Markdown)", "glance.md", "text/markdown", lambda: glance.to_markdown(table, *titles)),
         ]
     )
 

@@ -60,17 +60,7 @@ def choose(a: ModelRequest, b: ModelRequest) -> dict[str, Bos]:
         "own": ":material/edit: Your own file",
     }
     with st.container(horizontal=True, vertical_alignment="center", key="items_choice"):
-        chosen = st.segmented_control(
-            "Questions",
-            list(titles),
-            format_func=titles.__getitem__,
-            default="example",
-            required=True,
-            key="items",
-            persist_state="session",
-            label_visibility="collapsed",
-            wrap=True,
-        )
+        chosen = layout.choice("Questions", titles, "items")
         limit = 0
         if chosen != "example":
             limit = st.number_input(
@@ -108,15 +98,9 @@ def _plan(
 
 def of_result(run: Run, result: HellaSwagRun) -> None:
     """Everything about a finished run."""
-    convention: Convention = st.segmented_control(
-        "Convention",
-        CONVENTIONS,
-        format_func=_CONVENTION_TITLES.__getitem__,
-        default="acc_norm",
-        required=True,
-        key="convention",
-        persist_state="session",
-        help="How an ending's log-probability becomes a choice. It changes the number: say which you use.",
+    about = "How an ending's log-probability becomes a choice. It changes the number: say which you use."
+    convention = layout.choice(
+        "Convention", _CONVENTION_TITLES, "convention", default="acc_norm", named=True, about=about
     )
     st.caption(messages.plain(f"{_CONVENTION_SAYS[convention]} {reading_options.run_opened(run)}"))
     layout.facts(_facts(result, convention))

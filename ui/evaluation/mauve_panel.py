@@ -13,7 +13,7 @@ from engine.evaluation.runs.planning import Plan
 from engine.models import registry
 from engine.models.opening import Bos
 from engine.models.request import ModelRequest
-from ui import model_picker, reading_options
+from ui import layout, model_picker, reading_options
 from ui.evaluation import mauve_scores, own_data, runs
 from ui.evaluation.panel import Panel
 
@@ -36,17 +36,7 @@ _SETS = (
 
 def choose(a: ModelRequest, b: ModelRequest) -> dict[str, Bos]:
     """Where the two sets come from, and how models write and place texts; returns what stands in front of each."""
-    source = st.segmented_control(
-        "Texts",
-        list(_SOURCES),
-        format_func=_SOURCES.__getitem__,
-        default="continue",
-        required=True,
-        key="mauve_source",
-        persist_state="session",
-        label_visibility="collapsed",
-        wrap=True,
-    )
+    source = layout.choice("Texts", _SOURCES, "mauve_source")
     with st.expander("Settings", icon=":material/tune:"):
         features = _features()
         sampling, opening = _sampling(writes=source != "sets")

@@ -33,11 +33,8 @@ def of_result(run: Run, result: MauveRun) -> None:
     _details(result)
     shown = result.sets[0]
     if len(result.sets) > 1:
-        titles = [one.title for one in result.sets]
-        chosen = st.segmented_control(
-            "Clusters of", titles, default=titles[0], required=True, key="mauve_set", persist_state="session"
-        )
-        shown = result.sets[titles.index(chosen)]
+        sets = {one.title: one for one in result.sets}
+        shown = sets[layout.choice("Clusters of", {title: title for title in sets}, "mauve_set", named=True)]
     _charts(result, shown)
     _contrasts(result, shown)
 
