@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from engine.arrays import Arrays, Floats32
 from engine.evaluation.runs.store import Batch, RunStore
-from engine.steps import Progress, Steps
+from engine.steps import Progress, Steps, Watched
 
 T = TypeVar("T")
 Content = tuple[Arrays, dict[str, Any]]
@@ -62,31 +62,20 @@ def kept_steps(keep: Keeper, stage: str, place: int, work: Steps[Content]) -> St
     found = keep.get(stage, place)
     if found is not None:
         return found
-    arrays, data, seconds = yield from _timed(work)
-    batch = Batch(stage, place, seconds, arrays, data)
+    watched, seconds, started = Watched(work), 0.0, perf_counter()
+    for progress in watched:
+        seconds += perf_counter() - started
+        yield progress
+        started = perf_counter()
+    arrays, data = watched.result
+    batch = Batch(stage, place, seconds + perf_counter() - started, arrays, data)
     keep.put(batch)
     return batch
 
 
 def as_part(work: Steps[T], message: str, done: int, size: int, total: int, unit: str) -> Steps[T]:
     """`work` as the part from `done` to `done + size` of a larger whole: its progress is told as the whole's."""
-    while True:
-        try:
-            progress = next(work)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+    watched = Watched(work)
+    for progress in watched:
         yield Progress(message, done + int(size * (progress.fraction or 0.0)), total, unit)
-
-
-def _timed(work: Steps[Content]) -> Steps[tuple[Arrays, dict[str, Any], float]]:
-    seconds = 0.0
-    while True:
-        started = perf_counter()
-        try:
-            progress: Progress = next(work)
-        except StopIteration as stop:
-            arrays, data = stop.value
-            return arrays, data, seconds + perf_counter() - started
-        seconds += perf_counter() - started
-        yield progress
+    return watched.result

@@ -1,6 +1,8 @@
 """Files as the corpus commands take them: what a run is planned on, and what is said of how it was read."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 
 from engine.commands import evaluation, main
 from engine.evaluation.runs.store import RunStore
+from engine.paths import ROOT
 
 FILES = {
     "t.txt": ("First text.\n\nSecond text.", "plain text, parted by blank lines; UTF-8"),
@@ -79,3 +82,9 @@ def test_hellaswag_leaves_odd_items_out_and_says_so(tmp_path: Path, capsys: pyte
     inputs, said = planned(capsys, "hellaswag", str(tmp_path / "items.json"))
     assert inputs == [["A cook reads", ["a", "b", "c", "d"], 1]]
     assert said == ("note: 1 of 2 items is left out as unusable. Entry 2: the label is '9'; it must be 0, 1, 2 or 3.\n")
+
+
+def test_the_command_line_is_read_without_loading_what_computes() -> None:
+    code = "import sys, engine.commands as c; c.evaluation, c.inputs; print({'torch', 'transformers'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
