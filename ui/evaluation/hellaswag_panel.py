@@ -1,6 +1,6 @@
 """HellaSwag for two models: accuracies by three conventions, the pair on the same items, and every item."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,14 +42,15 @@ _CONVENTION_SAYS: dict[Convention, str] = {
     "acc_norm": "acc_norm: the sum is divided by the ending's characters, as published leaderboards do.",
     "acc_bytes": "by byte: the sum is divided by the ending's UTF-8 bytes, however its characters are counted.",
 }
-_WHICH = (
-    "All items",
-    "Only the base right",
-    "Only the candidate right",
-    "Both right",
-    "Both wrong",
-    "Both wrong, by other endings",
-)
+_GROUPS: dict[str, Callable[[Bools, Bools, Bools], Bools]] = {
+    "Only the base right": lambda a, b, changed: a & ~b,
+    "Only the candidate right": lambda a, b, changed: b & ~a,
+    "Both right": lambda a, b, changed: a & b,
+    "Both wrong": lambda a, b, changed: ~a & ~b,
+    "Both wrong, by other endings": lambda a, b, changed: ~a & ~b & changed,
+}
+"""Items by which model is right and by whether the two choose other endings, each an array (n,)."""
+_ALL = "All items"
 
 
 def choose(a: ModelRequest, b: ModelRequest) -> dict[str, Bos]:
@@ -194,32 +195,19 @@ def outcome_of(result: HellaSwagRun, convention: Convention) -> PairedOutcome:
 
 def _items(run: Run, result: HellaSwagRun, convention: Convention) -> None:
     layout.section("Items", "Select one to see its four endings, their scores and probabilities.")
-    rights = [one.right(convention) for one in result.results]
-    which = _WHICH[0]
-    if len(rights) == 2:
-        which = st.selectbox("Show", _WHICH, key="which_items", label_visibility="collapsed")
-    choices = [one.choices(convention) for one in result.results]
-    chosen = np.flatnonzero(_filter(rights, choices, which))
+    chosen, which = np.arange(len(result.items)), _ALL
+    if len(result.results) == 2:
+        which = st.selectbox("Show", [_ALL, *_GROUPS], key="which_items", label_visibility="collapsed")
+    if which in _GROUPS:
+        a, b = result.results
+        changed = a.choices(convention) != b.choices(convention)
+        chosen = np.flatnonzero(_GROUPS[which](a.right(convention), b.right(convention), changed))
     if not chosen.size:
         layout.empty_state("No such item", "Choose another group above.")
         return
     height, key = min(300, 38 + 35 * len(chosen)), f"items_{run.id}_{convention}_{which}"
     row = chosen_row.chosen_row(_items_frame(result, convention, chosen), _ITEM_COLUMNS, key, height)
     _item(result, int(chosen[row]), convention)
-
-
-def _filter(rights: Sequence[Bools], choices: Sequence[Ints], which: str) -> Bools:
-    if which == _WHICH[0] or len(rights) < 2:
-        return np.ones(len(rights[0]), dtype=bool)
-    a, b = rights
-    groups: dict[str, Bools] = {
-        _WHICH[1]: a & ~b,
-        _WHICH[2]: b & ~a,
-        _WHICH[3]: a & b,
-        _WHICH[4]: ~a & ~b,
-        _WHICH[5]: ~a & ~b & (choices[0] != choices[1]),
-    }
-    return groups[which]
 
 
 _ITEM_COLUMNS: dict[str, Any] = {

@@ -4,11 +4,11 @@ A piece is a text, or one rolling window of a longer text: its first tokens are 
 before has counted them. Only per-token numbers are held for the whole corpus (60 bytes a token), never logits.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -24,6 +24,8 @@ from engine.scoring import compare, score, vocabularies
 from engine.steps import Progress, Steps, blocking
 from engine.text import windows
 from engine.text.tokens import Encoding
+
+T = TypeVar("T")
 
 DEFAULT_WINDOW = 1024
 """Tokens read at once: a step of a second or two on a CPU, where a model's whole context would take minutes."""
@@ -160,20 +162,19 @@ class _Stopwatch:
         self.vocab_size, self.context_length, self.bos_id = model.vocab_size, model.context_length, model.bos_id
 
     def hidden_states(self, token_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
-        started = perf_counter()
-        found = self._model.hidden_states(token_ids, attention_mask)
-        self.seconds += perf_counter() - started
-        return found
+        return self._timed(lambda: self._model.hidden_states(token_ids, attention_mask))
 
     def hidden_pieces(self, token_ids: torch.Tensor, length: int) -> Iterator[torch.Tensor]:
-        started = perf_counter()
-        for found in self._model.hidden_pieces(token_ids, length):
-            self.seconds += perf_counter() - started
+        pieces = self._model.hidden_pieces(token_ids, length)
+        while (found := self._timed(lambda: next(pieces, None))) is not None:
             yield found
-            started = perf_counter()
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self._timed(lambda: self._model.logits(hidden))
+
+    def _timed(self, call: Callable[[], T]) -> T:
         started = perf_counter()
-        found = self._model.logits(hidden)
-        self.seconds += perf_counter() - started
-        return found
+        try:
+            return call()
+        finally:
+            self.seconds += perf_counter() - started

@@ -190,17 +190,19 @@ class Rows:
         known[:first] = False
         places = np.flatnonzero(known)
         self._seen.add(text_index)
-        self._extend("texts", np.full(places.size, text_index))
-        self._extend("pieces", np.full(places.size, batch.place))
-        self._extend("places", places)
-        self._extend("base", comparison.log_probs_a[places])
-        self._extend("candidate", comparison.log_probs_b[places])
-        self._extend("octets", self._octets(comparison, places, batch.data))
-        self._extend("characters", np.diff(comparison.spans[places], axis=1)[:, 0])
-        for name, column in _WITH_KL.items():
-            values = getattr(comparison, name)
-            if values is not None:
-                self._extend(column, values[places])
+        found = {
+            "texts": np.full(places.size, text_index),
+            "pieces": np.full(places.size, batch.place),
+            "places": places,
+            "base": comparison.log_probs_a[places],
+            "candidate": comparison.log_probs_b[places],
+            "octets": self._octets(comparison, places, batch.data),
+            "characters": np.diff(comparison.spans[places], axis=1)[:, 0],
+        }
+        with_kl = {column: getattr(comparison, name) for name, column in _WITH_KL.items()}
+        found |= {column: values[places] for column, values in with_kl.items() if values is not None}
+        for name, values in found.items():
+            self.columns.setdefault(name, []).append(values)
         self.common_tokens = comparison.common_tokens
         self.shared = self.shared and comparison.shared_vocabulary
         self.reason = self.reason or comparison.kl_undefined_reason
@@ -214,9 +216,6 @@ class Rows:
         found, reached = first_covered_bytes(comparison.a.text, comparison.spans[places], covered)
         self._covered[text_index] = start + reached
         return found
-
-    def _extend(self, name: str, values: npt.NDArray[np.generic]) -> None:
-        self.columns.setdefault(name, []).append(values)
 
     def left_out_note(self, texts: int | None = None) -> tuple[str, ...]:
         """A note on texts without a piece: of all `texts`, or of those before the last one that is in."""

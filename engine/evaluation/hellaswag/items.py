@@ -82,8 +82,8 @@ def read_item_set(text: str, *, capitalise: bool = True) -> ItemSet:
         raise _no_items()
     if start[0] in "[{":
         lines = _are_json_lines(start)
-        return _collected(_made(records.json_lines(text) if lines else records.json_records(text, _is_record)))
-    return _collected(_from_six_lines(records.lines_of(text), capitalise))
+        return _from_records(records.json_lines(text) if lines else records.json_records(text, _is_record))
+    return _collected(_checked_item, _six_lines(records.lines_of(text), capitalise))
 
 
 def read_items_file(data: bytes, name: str = "", *, capitalise: bool = True) -> ItemSet:
@@ -95,7 +95,7 @@ def read_items_file(data: bytes, name: str = "", *, capitalise: bool = True) -> 
         As `read_item_set`; or the bytes are neither text nor Parquet.
     """
     if is_parquet(data) or PurePath(name).suffix.casefold() in {".parquet", ".pq"}:
-        return _collected(_made(Parquet(data, MOST_ITEMS).records(COLUMNS)))
+        return _from_records(Parquet(data, MOST_ITEMS).records(COLUMNS))
     return read_item_set(texts.decode(data).text, capitalise=capitalise)
 
 
@@ -110,18 +110,17 @@ def _is_record(entry: Any) -> bool:
     return "endings" in entry
 
 
-def _made(found: Iterable[Record]) -> Iterator[Callable[[], HellaSwagItem]]:
-    """An item of each record, made when called for, so that one that cannot be made does not end the rest."""
-    for record in found:
-        yield lambda record=record: item_from_record(record.value, record.where)  # type: ignore[misc]
+def _from_records(found: Iterable[Record]) -> ItemSet:
+    return _collected(item_from_record, ((record.value, record.where) for record in found))
 
 
-def _collected(makers: Iterable[Callable[[], HellaSwagItem]]) -> ItemSet:
+def _collected(make: Callable[..., HellaSwagItem], parts: Iterable[tuple[Any, ...]]) -> ItemSet:
+    """An item of each of `parts`; one that cannot be made does not end the rest."""
     good: list[HellaSwagItem] = []
     odd: list[OddItemError] = []
-    for make in makers:
+    for part in parts:
         try:
-            good.append(make())
+            good.append(make(*part))
         except OddItemError as error:
             odd.append(error)
         if len(good) + len(odd) > MOST_ITEMS:
@@ -185,7 +184,8 @@ def _context(record: dict[str, Any]) -> str | None:
     return preprocess(f"{activity}: {context}" if activity else context)
 
 
-def _from_six_lines(lines: Sequence[str], capitalise: bool) -> Iterator[Callable[[], HellaSwagItem]]:
+def _six_lines(lines: Sequence[str], capitalise: bool) -> Iterator[tuple[str, tuple[str, ...], str, str]]:
+    """Context, endings, label and place of each item."""
     filled = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
     for start in range(0, len(filled), 2 + ENDINGS):
         block = filled[start : start + 2 + ENDINGS]
@@ -201,8 +201,7 @@ def _from_six_lines(lines: Sequence[str], capitalise: bool) -> Iterator[Callable
             raise errors.InputError(f"{where}: the label is {label[:40]!r}; it must be 0, 1, 2 or 3.")
         if capitalise:
             context = _FRAGMENT.sub(lambda match: match[0].capitalize(), context)
-        item = (context, tuple(endings), label, where)
-        yield lambda item=item: _checked_item(*item)  # type: ignore[misc]
+        yield context, tuple(endings), label, where
 
 
 def _checked_item(context: str, endings: tuple[str, ...], label: str, where: str) -> HellaSwagItem:

@@ -253,21 +253,9 @@ def _storage_errors(path: Path) -> Iterator[None]:
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    run_id, kind, title, created, updated, finished, settings, models, data_hash, versions, summary, notes = row
-    return Run(
-        id=run_id,
-        kind=kind,
-        title=title,
-        created=created,
-        updated=updated,
-        finished=bool(finished),
-        settings=json.loads(settings),
-        models=json.loads(models),
-        data_hash=data_hash,
-        versions=json.loads(versions),
-        summary=json.loads(summary),
-        notes=tuple(json.loads(notes or "[]")),
-    )
+    kept = dict(zip((*_COLUMNS.split(", "), "notes"), row, strict=True))
+    kept |= {name: json.loads(kept[name]) for name in ("settings", "models", "versions", "summary")}
+    return Run(**{**kept, "finished": bool(kept["finished"]), "notes": tuple(json.loads(kept["notes"] or "[]"))})
 
 
 def _dump(value: Mapping[str, Any]) -> str:
