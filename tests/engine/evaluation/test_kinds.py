@@ -162,7 +162,9 @@ def known_elsewhere(root: Path) -> list[str]:
         f"{file.relative_to(root)}:{part.lineno} {part.value}"
         for file in files
         for part in comparisons(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(part, ast.Constant) and part.value in kinds.EVALUATIONS and not own(file, str(part.value))
+        if isinstance(part, ast.Constant)
+        and part.value in kinds.EVALUATIONS
+        and not own(file.relative_to(root), str(part.value))
     ]
 
 
