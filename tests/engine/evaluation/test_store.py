@@ -116,11 +116,16 @@ def test_a_newer_versions_file_is_left_alone_and_ours_stands_beside_it(path: Pat
     assert "newer version" in store.notices[0]
 
 
-def test_a_file_of_an_older_version_is_brought_up_to_date_step_by_step(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def older(path: Path) -> Path:
+    """A file of version 1 with a run, which this process has not looked at yet."""
     begin(RunStore(path))
+    return path.rename(path.with_name("older.sqlite"))
 
+
+def test_a_file_of_an_older_version_is_brought_up_to_date_step_by_step(
+    older: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def titles(db: sqlite3.Connection) -> None:
         db.execute("UPDATE runs SET title = upper(title)")
 
@@ -128,37 +133,31 @@ def test_a_file_of_an_older_version_is_brought_up_to_date_step_by_step(
         db.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
         db.execute("UPDATE runs SET colour = 'red after ' || title")
 
-    monkeypatch.setattr(store_file, "MIGRATIONS", [titles, colour])
-    for file in (path, path.with_name("new.sqlite")):
-        store_file._prepared.clear()
-        store = RunStore(file)
-        assert store.path == file
-        db = sqlite3.connect(file)
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
-        rows = db.execute("SELECT title, colour FROM runs").fetchall()
-        assert rows == ([("A TITLE", "red after A TITLE")] if file == path else [])
-        db.close()
-    store_file._prepared.clear()
-    assert RunStore(path).run("r1").title == "A TITLE"  # each change is made once
-    monkeypatch.undo()
-    store_file._prepared.clear()
-    assert "newer version" in RunStore(path).notices[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(store_file, "MIGRATIONS", [titles, colour])
+        for file, expected in ((older, [("A TITLE", "red after A TITLE")]), (path, [])):
+            assert RunStore(file).path == file
+            db = sqlite3.connect(file)
+            assert db.execute("PRAGMA user_version").fetchone() == (3,)
+            assert db.execute("SELECT title, colour FROM runs").fetchall() == expected
+            db.close()
+        again = older.rename(older.with_name("again.sqlite"))
+        begin(RunStore(again), "r2")  # each change was made once: a second column of that name cannot be
+        assert {run.title for run in RunStore(again).runs()} == {"A TITLE", "A title"}
+    before = again.rename(again.with_name("newer.sqlite"))
+    assert "newer version" in RunStore(before).notices[0]
 
 
-def test_a_change_that_fails_leaves_the_older_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    begin(RunStore(path))
-
+def test_a_change_that_fails_leaves_the_older_file_as_it_was(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def half(db: sqlite3.Connection) -> None:
         db.execute("UPDATE runs SET title = 'half'")
         raise RuntimeError("interrupted")
 
     with monkeypatch.context() as patch:
         patch.setattr(store_file, "MIGRATIONS", [half])
-        store_file._prepared.clear()
         with pytest.raises(RuntimeError, match="interrupted"):
-            RunStore(path)
-    store_file._prepared.clear()
-    assert RunStore(path).run("r1").title == "A title"
+            RunStore(older)
+    assert RunStore(older).run("r1").title == "A title"
 
 
 def test_a_full_disk_is_said_and_loses_no_finished_batch(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
