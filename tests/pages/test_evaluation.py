@@ -89,6 +89,24 @@ def test_the_first_view_is_a_finished_example_with_a_token_open(run_page: OpenAp
     assert strip["options"]["view"] == {"colour": "kl"}
 
 
+def test_what_a_run_was_given_is_read_once_however_often_the_page_is_touched(
+    run_page: OpenApp,
+    finished,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finished(example())
+    read: list[str] = []
+    plain = RunStore.inputs
+    monkeypatch.setattr(RunStore, "inputs", lambda store, run_id: read.append(run_id) or plain(store, run_id))
+    app = run_page("evaluation")
+    touched = len(read)
+    app.run()
+    app.run()
+    assert len(strips(app)) == 1
+    assert 0 < touched <= 2  # for the result, and for its tokens
+    assert len(read) == touched
+
+
 def test_a_link_to_a_run_opens_its_view_and_its_models(run_page: OpenApp, finished) -> None:  # type: ignore[no-untyped-def]
     items = [HellaSwagItem(f"Context {n}", ("a", "b b", "c", "d"), n % 4) for n in range(5)]
     models = [ModelRequest("scratch-gpt2", "float32"), ModelRequest("scratch-gpt2", "nf4")]

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine import export, formatting
 from engine.evaluation import divergence, kinds
@@ -271,3 +272,16 @@ def test_the_table_and_the_tokens_say_how_texts_opened(result: CorpusDivergence)
 
 def test_every_evaluation_has_a_panel() -> None:
     assert list(panels.PANELS) == list(kinds.EVALUATIONS)
+
+
+def test_a_choice_that_is_no_longer_offered_is_the_first() -> None:
+    def page() -> None:
+        from ui import layout
+
+        layout.choice("Set", {"a": "First", "b": "Second"}, "set")
+
+    app = AppTest.from_function(page)
+    app.session_state["set"] = "of another run"
+    assert app.run().segmented_control(key="set").value == "a"
+    assert app.segmented_control(key="set").set_value("b").run().segmented_control(key="set").value == "b"
+    assert not app.exception
