@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.arrays import Floats, Ints
+from engine.correlations import pearson
 from engine.evaluation.estimates import Estimate, mean, share
 from engine.evaluation.resampling import Draws
 
@@ -126,18 +127,11 @@ def perplexity_statistics(
     return PerplexityStatistics(
         perplexity_base,
         perplexity_candidate,
-        _correlation(base, candidate),
+        pearson(base, candidate),
         ln_ratio,
         _redrawn(scaled_exp(ln_ratio), draws, lambda drawn: np.exp(drawn.means(base - candidate))),
         _redrawn(difference, draws, lambda drawn: np.exp(-drawn.means(candidate)) - np.exp(-drawn.means(base))),
     )
-
-
-def _correlation(a: Floats, b: Floats) -> float:
-    """Pearson's correlation, NaN where it is not defined."""
-    if a.size < 2 or a.std() == 0 or b.std() == 0:
-        return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
 
 
 def correlation_per_character(base: Floats, candidate: Floats, characters: npt.ArrayLike) -> float:
@@ -147,8 +141,8 @@ def correlation_per_character(base: Floats, candidate: Floats, characters: npt.A
     much of the correlation is length.
     """
     lengths = np.asarray(characters, dtype=np.float64)
-    known = np.isfinite(base) & np.isfinite(candidate) & (lengths > 0)
-    return _correlation(base[known] / lengths[known], candidate[known] / lengths[known])
+    known = lengths > 0
+    return pearson(base[known] / lengths[known], candidate[known] / lengths[known])
 
 
 def root_mean_square(values: Floats, groups: Ints | None = None, draws: Draws | None = None) -> Estimate:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from engine import measures
@@ -61,8 +60,3 @@ def _timed(name: str, title: str, estimate: Callable[[], float | measures.Estima
     if isinstance(found, measures.Estimate):
         return Reading(name, title, found.value, found.error, seconds)
     return Reading(name, title, found, float("nan"), seconds)
-
-
-def correlation(x: ArrayLike, y: ArrayLike) -> float:
-    """Pearson's r of two samples that are not constant."""
-    return float(np.corrcoef(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))[0, 1])

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine import measures
 from engine.arrays import Floats, Floats32, Ints
+from engine.correlations import pearson_matrix
 from engine.errors import ParameterError, TextError
 from engine.lab.activations import Activations, Site, activation_steps
 from engine.measures.binning import BinRule, column_codes
@@ -111,7 +112,7 @@ def neuron_information_steps(model: LoadedModel, text: str, settings: Settings) 
         numbers=taken.neurons[numbers],
         values=columns.astype(np.float32),
         information=information,
-        correlation=_correlation(columns),
+        correlation=pearson_matrix(columns),
         baseline=baseline,
         nearest_pairs=pairs,
         nearest=nearest,
@@ -171,14 +172,6 @@ def _chosen(taken: Activations, settings: Settings) -> tuple[Ints, Ints]:
     each = min(kept, max(1, settings.neurons // depth))
     numbers = np.concatenate([np.sort(generator.choice(kept, each, replace=False)) for _ in range(depth)])
     return np.repeat(np.arange(depth), each)[:MOST_NEURONS], numbers[:MOST_NEURONS]
-
-
-def _correlation(columns: Floats) -> Floats:
-    """Pearson's r (m, m) of columns (n, m); NaN with a constant column."""
-    centred = columns - columns.mean(axis=0)
-    length = np.sqrt((centred**2).sum(axis=0))
-    scaled = np.divide(centred, length, out=np.full(centred.shape, np.nan), where=length > 0)
-    return np.asarray(np.clip(scaled.T @ scaled, -1.0, 1.0))
 
 
 def _nearest_steps(columns: Floats, settings: Settings) -> Steps[tuple[Ints, Floats]]:

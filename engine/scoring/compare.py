@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine import steps
-from engine.arrays import Floats
+from engine import correlations, steps
 from engine.errors import ParameterError
 from engine.models import opening
 from engine.models.loaded import ScoringModel
@@ -79,31 +78,6 @@ def compare_models_steps(
 
 
 compare_models = steps.blocking(compare_models_steps)
-
-
-def correlations(x: Floats, y: Floats) -> tuple[float, float]:
-    """Pearson and Spearman correlation of two (m,) arrays over the places where both are numbers.
-
-    NaN where fewer than two are left, or where either side is constant.
-
-    Examples
-    --------
-    >>> correlations(np.array([np.nan, 1.0, 2.0, 4.0]), np.array([0.0, 1.0, 2.0, 4.0]))
-    (1.0, 1.0)
-    """
-    from scipy.stats import rankdata
-
-    known = np.isfinite(x) & np.isfinite(y)
-    x, y = x[known], y[known]
-    return _pearson(x, y), _pearson(rankdata(x), rankdata(y))
-
-
-def _pearson(x: Floats, y: Floats) -> float:
-    if len(x) < 2 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
-        return float("nan")
-    x, y = x - x.mean(), y - y.mean()
-    x, y = x / np.abs(x).max(), y / np.abs(y).max()
-    return float(np.clip((x @ y) / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
 
 
 class _Walk:
@@ -183,7 +157,6 @@ def _comparison(
     log_probs_a = alignment.sums(a.log_probs, aligned.ranges_a)
     log_probs_b = alignment.sums(b.log_probs, aligned.ranges_b)
     differences = (log_probs_b - log_probs_a)[np.isfinite(log_probs_a) & np.isfinite(log_probs_b)]
-    pearson, spearman = correlations(log_probs_a, log_probs_b)
     return ModelComparison(
         a=a,
         b=b,
@@ -192,8 +165,8 @@ def _comparison(
         ranges_b=aligned.ranges_b,
         log_probs_a=log_probs_a,
         log_probs_b=log_probs_b,
-        pearson=pearson,
-        spearman=spearman,
+        pearson=correlations.pearson(log_probs_a, log_probs_b),
+        spearman=correlations.spearman(log_probs_a, log_probs_b),
         share_above=float(np.mean(differences > 0)) if differences.size else float("nan"),
         share_below=float(np.mean(differences < 0)) if differences.size else float("nan"),
         shared_vocabulary=shared,

@@ -4,7 +4,8 @@ import numpy as np
 import streamlit as st
 
 from engine import measures
-from engine.lab import estimators, relations
+from engine.correlations import pearson
+from engine.lab import relations
 from engine.lab.bias import Marginal
 from ui import layout, messages
 from ui.figures.lab import mutual
@@ -62,7 +63,7 @@ def _estimates(name: str, values: dict[str, float]) -> None:
     x, y = simulations.sample(name, samples, noise, seed)
     readings = simulations.estimates(name, samples, noise, seed, bins, int(values["nn"]))
     exact = simulations.exact_information(name, noise)
-    correlation = estimators.correlation(x, y)
+    correlation = pearson(x, y)
     seen = measures.gaussian_mutual_information(min(0.999999, abs(correlation)))
     panel.numbers(
         panel.nats("Exact", exact) if np.isfinite(exact) else ("Exact", "∞", "without noise y pins x down"),

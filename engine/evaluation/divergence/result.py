@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine import errors
+from engine import correlations, errors
 from engine.arrays import Floats, Ints
 from engine.evaluation import estimates, statistics
 from engine.evaluation.corpora.corpus import repeated_note
@@ -15,7 +15,6 @@ from engine.evaluation.divergence import record
 from engine.evaluation.estimates import Estimate
 from engine.evaluation.runs.store import Batch
 from engine.evaluation.statistics import DivergenceStatistics
-from engine.scoring import compare
 from engine.scoring.results import ModelComparison, TextScores, basis_of_kl, octets
 from engine.units import to_bits
 
@@ -278,6 +277,9 @@ def _bits_per_byte(joined: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
 
 def _correlations(joined: Mapping[str, npt.NDArray[Any]], shared: bool) -> dict[str, Any]:
     base, candidate, characters = joined["base"], joined["candidate"], joined["characters"]
-    pearson, spearman = compare.correlations(base, candidate)
     by_length = float("nan") if shared else statistics.correlation_per_character(base, candidate, characters)
-    return {"pearson": pearson, "spearman": spearman, "pearson_per_character": by_length}
+    return {
+        "pearson": correlations.pearson(base, candidate),
+        "spearman": correlations.spearman(base, candidate),
+        "pearson_per_character": by_length,
+    }
