@@ -11,7 +11,7 @@ from engine import measures
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TimedEstimate:
     """What one estimator says: `value` in nats, `spread` if it is an average (else NaN), `seconds` it took."""
 
     name: str
@@ -23,18 +23,20 @@ class Reading:
 
 def all_estimates(
     x: ArrayLike, y: ArrayLike, *, bins: int = 15, neighbours: int = 3, shuffles: int = 20, seed: int = 0
-) -> tuple[Reading, ...]:
+) -> tuple[TimedEstimate, ...]:
     """Every estimator of I(X; Y) on samples (n,), (n,): raw histograms, two corrections, nearest neighbours.
 
     >>> x = np.random.default_rng(0).normal(size=200)
-    >>> [reading.name for reading in all_estimates(x, x**2)]
+    >>> [one.name for one in all_estimates(x, x**2)]
     ['equal_width', 'percentile', 'miller_madow', 'shuffled', 'nearest']
     """
     importlib.import_module("sklearn.feature_selection")  # before the clock starts
 
-    def less_shuffled() -> measures.Estimate:
+    def less_shuffled() -> measures.Approximation:
         baseline = measures.shuffled_mutual_information(x, y, bins, shuffles=shuffles, seed=seed)
-        return measures.Estimate(measures.histogram_mutual_information(x, y, bins) - baseline.value, baseline.error)
+        return measures.Approximation(
+            measures.histogram_mutual_information(x, y, bins) - baseline.value, baseline.error
+        )
 
     return (
         _timed("equal_width", "Equal-width bins", lambda: measures.histogram_mutual_information(x, y, bins)),
@@ -53,10 +55,10 @@ def all_estimates(
     )
 
 
-def _timed(name: str, title: str, estimate: Callable[[], float | measures.Estimate]) -> Reading:
+def _timed(name: str, title: str, estimate: Callable[[], float | measures.Approximation]) -> TimedEstimate:
     start = time.perf_counter()
     found = estimate()
     seconds = time.perf_counter() - start
-    if isinstance(found, measures.Estimate):
-        return Reading(name, title, found.value, found.error, seconds)
-    return Reading(name, title, found, float("nan"), seconds)
+    if isinstance(found, measures.Approximation):
+        return TimedEstimate(name, title, found.value, found.error, seconds)
+    return TimedEstimate(name, title, found, float("nan"), seconds)

@@ -36,7 +36,7 @@ from engine.measures.entropy_estimates import (
     miller_madow_entropy,
 )
 from engine.measures.gaussian import (
-    Estimate,
+    Approximation,
     Gaussian,
     Mixture,
     fit_mode_covering,
@@ -62,8 +62,8 @@ from engine.units import to_bits
 
 __all__ = [
     "BIN_COUNT_RULES",
+    "Approximation",
     "BinRule",
-    "Estimate",
     "Gaussian",
     "Mixture",
     "bin_codes",

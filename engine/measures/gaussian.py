@@ -20,7 +20,7 @@ MOST_DRAWS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Approximation:
     """A number that is not exact, and how far off it may be.
 
     `error` is the standard error of an average, or an integral's own bound on its error; in the unit of `value`.
@@ -84,7 +84,7 @@ def gaussian_kl(p: Gaussian, q: Gaussian) -> float:
     return float((excess - np.log1p(excess) + ((p.mean - q.mean) / q.std) ** 2) / 2)
 
 
-def gaussian_kl_quadrature(p: Gaussian, q: Gaussian) -> Estimate:
+def gaussian_kl_quadrature(p: Gaussian, q: Gaussian) -> Approximation:
     """D(P||Q) in nats as the integral of p ln(p/q), with the integrator's bound on its error."""
 
     def integrand(x: float) -> float:
@@ -93,10 +93,10 @@ def gaussian_kl_quadrature(p: Gaussian, q: Gaussian) -> Estimate:
 
     low, high = p.mean - REACH * p.std, p.mean + REACH * p.std
     value, bound = integrate.quad(integrand, low, high, points=[p.mean], epsabs=1e-12, epsrel=1e-12, limit=200)
-    return Estimate(float(value), float(bound))
+    return Approximation(float(value), float(bound))
 
 
-def gaussian_kl_monte_carlo(p: Gaussian, q: Gaussian, draws: int, seed: int) -> Estimate:
+def gaussian_kl_monte_carlo(p: Gaussian, q: Gaussian, draws: int, seed: int) -> Approximation:
     """D(P||Q) in nats as the mean of ln p(x) - ln q(x) over `draws` samples of P, with its standard error.
 
     >>> estimate = gaussian_kl_monte_carlo(Gaussian(0, 1), Gaussian(1, 2), draws=10_000, seed=0)
@@ -106,7 +106,7 @@ def gaussian_kl_monte_carlo(p: Gaussian, q: Gaussian, draws: int, seed: int) -> 
     check_count(draws, "The number of draws", 2, MOST_DRAWS)
     x = np.random.default_rng(seed).normal(p.mean, p.std, int(draws))
     ratios = p.log_density(x) - q.log_density(x)
-    return Estimate(float(ratios.mean()), float(ratios.std(ddof=1) / np.sqrt(draws)))
+    return Approximation(float(ratios.mean()), float(ratios.std(ddof=1) / np.sqrt(draws)))
 
 
 def gaussian_kl_to_standard(means: ArrayLike, stds: ArrayLike) -> float:

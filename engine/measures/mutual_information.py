@@ -15,7 +15,7 @@ from engine.errors import InputError
 from engine.measures.binning import BinRule, bin_codes, bin_edges
 from engine.measures.checks import as_counts, as_probabilities, as_sample_pair, check_count
 from engine.measures.entropy_estimates import miller_madow_entropy
-from engine.measures.gaussian import Estimate
+from engine.measures.gaussian import Approximation
 
 
 def mutual_information_of_joint(joint: ArrayLike) -> float:
@@ -100,7 +100,7 @@ def miller_madow_counts(joint: ArrayLike) -> float:
 
 def shuffled_mutual_information(
     x: ArrayLike, y: ArrayLike, bins: int = 15, rule: BinRule = "equal_width", *, shuffles: int = 20, seed: int = 0
-) -> Estimate:
+) -> Approximation:
     """The histogram estimate after y is shuffled, which leaves no relation: what the bias alone gives.
 
     For samples that are independent of each other. Series that resemble their own past lose that too, and their bias is
@@ -113,7 +113,7 @@ def shuffled_mutual_information(
     codes_x, codes_y = (bin_codes(sample, bin_edges(sample, bins, rule)) for sample in (first, second))
     generator = np.random.default_rng(seed)
     values = [mutual_information(codes_x, generator.permutation(codes_y)) for _ in range(shuffles)]
-    return Estimate(float(np.mean(values)), float(np.std(values, ddof=1)))
+    return Approximation(float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
 def nearest_neighbour_mutual_information(x: ArrayLike, y: ArrayLike, neighbours: int = 3, seed: int = 0) -> float:

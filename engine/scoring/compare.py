@@ -81,9 +81,9 @@ compare_models = steps.blocking(compare_models_steps)
 
 
 class _Walk:
-    """Both models' readings of the same tokens and what lies between them, tile after tile.
+    """Both models' predictions of the same tokens and what lies between them, tile after tile.
 
-    With `common`, (c,) ids in ascending order, what lies between them is over these only; the readings are over all.
+    With `common`, (c,) ids in ascending order, what lies between them is over these only; the predictions are over all.
     """
 
     def __init__(self, a: ScoringModel, top_k: int, n_changed: int, common: torch.Tensor | None) -> None:
@@ -125,7 +125,7 @@ def _in_step_steps(
     readings = score.prepare(models, text, settings, encoding)
     yield from score.walk_steps(models, readings, message, walk.take)
     a, b = (
-        score.text_scores(model, text, reading, reader.readings)
+        score.text_scores(model, text, reading, reader.predictions)
         for model, reading, reader in zip(models, readings, walk.readers, strict=True)
     )
     columns = _columns(models[0], readings[0], walk)
@@ -143,7 +143,7 @@ def _columns(model: ScoringModel, reading: score.Reading, walk: _Walk) -> dict[s
     if walk.common is None:
         return columns
     for side, whole, inside in zip(vocabularies.SIDES, walk.readers, walk.common_readers, strict=True):
-        log_probs = (score.columns(reading, r.readings, {"log_probs": np.nan})["log_probs"] for r in (whole, inside))
+        log_probs = (score.columns(reading, r.predictions, {"log_probs": np.nan})["log_probs"] for r in (whole, inside))
         # p over all tokens = p over the common ones times their mass
         columns[side] = -np.expm1(np.minimum(np.subtract(*log_probs), 0.0))
     return {**columns, "common_tokens": len(walk.common)}

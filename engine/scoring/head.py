@@ -28,8 +28,8 @@ _LEAST_HEAD_ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Readings:
-    """Numbers of C positions, on the model's device. Fields as in `engine.scoring.results.TextScores`."""
+class Predictions:
+    """What the head predicts at C positions, on its device. Fields as in `engine.scoring.results.TextScores`."""
 
     log_probs: torch.Tensor
     ranks: torch.Tensor
@@ -72,7 +72,7 @@ class Workspace:
         self.shifted, self.exponentials = self._shifted[:rows], self._exponentials[:rows]
         self.scratch = self._scratch[:rows]
 
-    def read(self, logits: torch.Tensor, targets: torch.Tensor, top_k: int) -> Readings:
+    def read(self, logits: torch.Tensor, targets: torch.Tensor, top_k: int) -> Predictions:
         """Numbers of C <= rows positions.
 
         Parameters
@@ -103,7 +103,7 @@ class Workspace:
         log_totals = self.totals.log()
         weighted = torch.mul(self.exponentials, values, out=self._scratch[: len(logits)]).sum(1, keepdim=True)
         entropies = log_totals - weighted / self.totals
-        return Readings(
+        return Predictions(
             log_probs=(target_logits - maxima - log_totals)[:, 0],
             ranks=ranks,
             ties=ties,
@@ -150,19 +150,19 @@ def chunks(vocab_size: int, hidden: torch.Tensor) -> Iterator[slice]:
 
 
 class Reader:
-    """One model's readings, tile after tile; `space` holds what its workspace made of the last one."""
+    """One model's predictions, tile after tile; `space` holds what its workspace made of the last one."""
 
     space: Workspace
 
     def __init__(self, top_k: int) -> None:
         self.top_k = top_k
-        self.readings: list[Readings] = []
+        self.predictions: list[Predictions] = []
 
     def read(self, logits: torch.Tensor, targets: torch.Tensor) -> None:
         """Take the numbers of one tile: (C, V) logits and the (C,) ids of the tokens that came next."""
-        if not self.readings:
+        if not self.predictions:
             self.space = Workspace(logits.shape[1], logits.device)
-        self.readings.append(self.space.read(logits, targets, self.top_k))
+        self.predictions.append(self.space.read(logits, targets, self.top_k))
 
 
 TakeTile = Callable[[list[torch.Tensor], torch.Tensor], object]

@@ -128,7 +128,7 @@ def scored_steps(
     reader = head.Reader(settings.top_k)
     message = f"Scoring with {model.title}"
     yield from walk_steps((model,), readings, message, lambda logits, targets: reader.read(logits[0], targets))
-    return text_scores(model, text, readings[0], reader.readings)
+    return text_scores(model, text, readings[0], reader.predictions)
 
 
 def walk_steps(
@@ -236,20 +236,20 @@ def _together(first: _Pieces, *others: _Pieces) -> Iterator[tuple[list[torch.Ten
             hidden, targets, held = hidden[length:], targets[length:], [own[length:] for own in held]
 
 
-def text_scores(model: ScoringModel, text: str, reading: Reading, readings: list[head.Readings]) -> TextScores:
-    """Put the readings of all chunks, which are in the order of the text, into one result on the CPU.
+def text_scores(model: ScoringModel, text: str, reading: Reading, predictions: list[head.Predictions]) -> TextScores:
+    """Put the predictions of all chunks, which are in the order of the text, into one result on the CPU.
 
     Raises
     ------
     UnsupportedModelError
         Where a log-probability is not a number.
     """
-    numbers = columns(reading, readings, {"log_probs": np.nan, "ranks": 0, "ties": 0, "entropies": np.nan})
+    numbers = columns(reading, predictions, {"log_probs": np.nan, "ranks": 0, "ties": 0, "entropies": np.nan})
     if np.isnan(numbers["log_probs"][reading.n_blank :]).any():
         raise UnsupportedModelError(
             f"{model.title} gave outputs that are not numbers for this text. Load it in float32, or take another model."
         )
-    top = columns(reading, readings, {"top_ids": -1, "top_log_probs": np.nan}, reading.settings.top_k)
+    top = columns(reading, predictions, {"top_ids": -1, "top_log_probs": np.nan}, reading.settings.top_k)
     return TextScores(
         text=text,
         model_key=model.key,

@@ -88,7 +88,7 @@ def test_shaded_area_is_the_divergence_of_two_gaussians() -> None:
 
 
 def test_sampled_divergences_have_two_standard_errors_and_the_closed_form() -> None:
-    sampled = (measures.Estimate(0.5, 0.05), measures.Estimate(1.2, 0.1))
+    sampled = (measures.Approximation(0.5, 0.05), measures.Approximation(1.2, 0.1))
     figure = gaussian.three_ways((0.44, 1.3), sampled, theme="light")
     assert list(figure.data[0].error_x.array) == [0.1, 0.2]
     assert [shape.x0 for shape in figure.layout.shapes] == [0.44, 1.3]
@@ -121,15 +121,15 @@ def test_epsilon_error_marks_the_current_epsilon() -> None:
 
 
 def test_estimates_are_bars_and_the_exact_value_a_line_unless_infinite() -> None:
-    readings = [
-        estimators.Reading("equal_width", "Equal-width bins", 0.3, np.nan, 0.1),
-        estimators.Reading("nearest", "kNN", 0.1, np.nan, 0.1),
+    timed = [
+        estimators.TimedEstimate("equal_width", "Equal-width bins", 0.3, np.nan, 0.1),
+        estimators.TimedEstimate("nearest", "kNN", 0.1, np.nan, 0.1),
     ]
-    figure = mutual.estimates(readings, 0.2, theme="light")
+    figure = mutual.estimates(timed, 0.2, theme="light")
     assert list(figure.data[0].x) == [0.3, 0.1]
     assert figure.data[0].marker.color[0] != figure.data[0].marker.color[1]
     assert figure.layout.shapes[0].x0 == 0.2
-    assert not mutual.estimates(readings, float("inf"), theme="light").layout.shapes
+    assert not mutual.estimates(timed, float("inf"), theme="light").layout.shapes
 
 
 def test_scatter_draws_every_bin_edge_and_few_dots() -> None:

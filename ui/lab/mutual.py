@@ -61,7 +61,7 @@ def _relation() -> None:
 def _estimates(name: str, values: dict[str, float]) -> None:
     samples, noise, seed, bins = int(values["n"]), values["noise"], int(values["seed"]), int(values["bins"])
     x, y = simulations.sample(name, samples, noise, seed)
-    readings = simulations.estimates(name, samples, noise, seed, bins, int(values["nn"]))
+    timed = simulations.estimates(name, samples, noise, seed, bins, int(values["nn"]))
     exact = simulations.exact_information(name, noise)
     correlation = pearson(x, y)
     seen = measures.gaussian_mutual_information(min(0.999999, abs(correlation)))
@@ -78,8 +78,8 @@ def _estimates(name: str, values: dict[str, float]) -> None:
         panel.chart(mutual.scatter(x, y, edges[0], edges[1], theme=theme), "mutual_scatter", alt)
     with bars:
         alt = "Each estimator's value against the exact one."
-        panel.chart(mutual.estimates(readings, exact, theme=theme), "mutual_estimates", alt)
-    times = ", ".join(f"{reading.title} {reading.seconds * 1e3:.1f} ms" for reading in readings)
+        panel.chart(mutual.estimates(timed, exact, theme=theme), "mutual_estimates", alt)
+    times = ", ".join(f"{one.title} {one.seconds * 1e3:.1f} ms" for one in timed)
     panel.note(
         f"Time of each: {times}. The neighbour estimator is scikit-learn's mutual_info_regression, "
         "which is cut at 0: about half of all samples of independent variables give exactly 0."

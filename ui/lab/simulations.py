@@ -7,7 +7,7 @@ from engine import measures
 from engine.arrays import Floats
 from engine.lab import bias, estimators, relations
 from engine.lab.bias import EntropyBias, InformationBias, Marginal, Shape
-from engine.lab.estimators import Reading
+from engine.lab.estimators import TimedEstimate
 from engine.measures import Gaussian, Mixture
 
 BIAS_BINS = (5, 10, 15, 30)
@@ -31,7 +31,9 @@ def fits(target: Mixture) -> tuple[Gaussian, Gaussian]:
 
 
 @_keep
-def estimates(name: str, samples: int, noise: float, seed: int, bins: int, neighbours: int) -> tuple[Reading, ...]:
+def estimates(
+    name: str, samples: int, noise: float, seed: int, bins: int, neighbours: int
+) -> tuple[TimedEstimate, ...]:
     """Every estimator on one sample of a relation."""
     x, y = relations.sample(name, samples, noise, seed)
     return estimators.all_estimates(x, y, bins=bins, neighbours=neighbours, seed=seed)

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from engine.measures import Estimate, Gaussian, Mixture
+from engine.measures import Approximation, Gaussian, Mixture
 from ui.figures import base
 from ui.figures.lab import look
 from ui.palette import Theme, palette
@@ -29,7 +29,7 @@ def densities(p: Gaussian, q: Gaussian, *, theme: Theme) -> go.Figure:
     return figure
 
 
-def three_ways(exact: tuple[float, float], sampled: tuple[Estimate, Estimate], *, theme: Theme) -> go.Figure:
+def three_ways(exact: tuple[float, float], sampled: tuple[Approximation, Approximation], *, theme: Theme) -> go.Figure:
     """Monte Carlo estimates with two standard errors either side, against the closed forms as lines, in nats."""
     colours = palette(theme)
     rows = ("D(P‖Q)", "D(Q‖P)")

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from engine.arrays import Floats
 from engine.lab.bias import InformationBias
-from engine.lab.estimators import Reading
+from engine.lab.estimators import TimedEstimate
 from ui.figures.lab import look
 from ui.palette import Theme, palette
 
@@ -32,13 +32,13 @@ def scatter(x: Floats, y: Floats, x_edges: Floats, y_edges: Floats, *, theme: Th
     return figure
 
 
-def estimates(readings: Sequence[Reading], exact: float, *, theme: Theme) -> go.Figure:
+def estimates(timed: Sequence[TimedEstimate], exact: float, *, theme: Theme) -> go.Figure:
     """Each estimator's value in nats as a bar with its spread, if it has one, and the exact value as a line."""
     colours = palette(theme)
-    titles = [reading.title for reading in readings]
-    values = [reading.value for reading in readings]
-    raw = [reading.name in ("equal_width", "percentile") for reading in readings]
-    spreads = [reading.spread if np.isfinite(reading.spread) else None for reading in readings]
+    titles = [one.title for one in timed]
+    values = [one.value for one in timed]
+    raw = [one.name in ("equal_width", "percentile") for one in timed]
+    spreads = [one.spread if np.isfinite(one.spread) else None for one in timed]
     shown = [*values, exact] if np.isfinite(exact) else values
     edge = 1.5 * max(0.12, *shown)  # the numbers stand in a column of their own, clear of the line
     figure = go.Figure(
