@@ -22,8 +22,8 @@ from engine.steps import Progress, Steps
 
 Site = Literal["mlp", "residual"]
 SITES: dict[Site, str] = {
-    "mlp": "feed-forward neurons (after the nonlinearity)",
-    "residual": "residual stream (output of each block)",
+    "mlp": "Feed-forward neurons",  # after the nonlinearity
+    "residual": "Residual stream",  # output of each block
 }
 LAST_PROJECTIONS = ("down_proj", "c_proj", "fc2", "dense_4h_to_h", "fc_out", "w2", "wo")
 MOST_BYTES = 256 * 2**20

@@ -41,8 +41,8 @@ class NextToken:
 class SharedBars:
     """Two predictions over one vocabulary, reduced to bars: some tokens and everything else together.
 
-    p, q (k + 1,), the last entry is the rest. `kl_pq`, `kl_qp`, `js` and the entropies are over the whole vocabulary,
-    in nats. The same measured over the bars alone is never larger: lumping outcomes only loses information.
+    p, q (k + 1,), the last entry is the rest. Divergences and the entropy are over the whole vocabulary, in nats; over
+    the bars alone a divergence is never larger: lumping outcomes only loses information.
     """
 
     labels: tuple[str, ...]
@@ -52,7 +52,6 @@ class SharedBars:
     kl_qp: float
     js: float
     entropy_p: float
-    entropy_q: float
 
 
 def next_token_steps(model: ScoringModel, text: str, position: int | None = None) -> Steps[NextToken]:
@@ -130,7 +129,6 @@ def shared_bars(a: NextToken, b: NextToken, shown: int = 7) -> SharedBars:
         kl_qp=float(measures.kl_divergence_of_logs(b.log_probs, a.log_probs)),
         js=float(measures.js_divergence(np.exp(a.log_probs), np.exp(b.log_probs))),
         entropy_p=float(measures.entropy(np.exp(a.log_probs))),
-        entropy_q=float(measures.entropy(np.exp(b.log_probs))),
     )
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from engine.sources.kinds import ModelSpec
 
-_END_OF_TEXT = "<|endoftext|>"
 _VOCABULARY_SIZE = 50_257
 _VOCABULARY_BYTES = 4_000_000
 

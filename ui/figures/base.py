@@ -9,7 +9,6 @@ from ui import signs
 from ui.palette import Palette, Theme, palette
 
 FONT = "'Source Sans', 'Source Sans 3', system-ui, sans-serif"
-CODE_FONT = "'Source Code Pro', ui-monospace, monospace"
 
 TOOLBAR = {
     "displaylogo": False,

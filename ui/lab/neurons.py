@@ -15,7 +15,6 @@ from ui.lab import panel
 _JOB = "neuron_job"
 _LISTED = 12
 _RULES = {"equal_width": "Equal width", "percentile": "Equal counts"}
-_SITES = {"mlp": "Feed-forward neurons", "residual": "Residual stream"}
 
 
 def show() -> None:
@@ -47,7 +46,12 @@ def show() -> None:
 def _settings() -> Settings:
     with st.container(horizontal=True, vertical_alignment="bottom", key="neuron_settings"):
         site = st.selectbox(
-            "Where", list(_SITES), format_func=_SITES.__getitem__, key="site", bind="query-params", width=220
+            "Where",
+            list(activations.SITES),
+            format_func=activations.SITES.__getitem__,
+            key="site",
+            bind="query-params",
+            width=220,
         )
         bins = st.number_input("Bins", 2, 32, 8, key="nbins", bind="query-params", width=110)
         rule = st.selectbox("Bins of pairs", list(_RULES), format_func=_RULES.__getitem__, key="nrule", width=150)
