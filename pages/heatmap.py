@@ -10,8 +10,19 @@ from engine.models.request import ModelRequest
 from engine.scoring.results import TextScores
 from engine.strip import page as strip_page
 from engine.units import to_bits
-from ui import composer, engine_access, exports, layout, links, messages, model_picker, reading_options, strip, tables
-from ui import selection as linking
+from ui import (
+    composer,
+    engine_access,
+    exports,
+    layout,
+    links,
+    messages,
+    model_picker,
+    reading_options,
+    selection,
+    strip,
+    tables,
+)
 from ui.figures import series
 from ui.layout import Fact
 
@@ -81,21 +92,27 @@ def summary(scores: TextScores) -> None:
 @st.fragment
 def linked_view(scores: TextScores, choice: ModelRequest) -> None:
     about = (scores.model_key, scores.text, scores.bos, scores.special_tokens, scores.window)
-    selection = linking.current(GROUP, about=about)
+    chosen = selection.current(GROUP, about=about)
     events = strip.token_strip(
         engine_access.strip_payload(scores),
         key="heatmap_strip",
         height=STRIP_HEIGHT,
-        highlight=selection.tokens,
+        highlight=chosen.tokens,
         announce=True,
     )
     if scores.opening_tokens:
         st.caption(messages.plain(reading_options.opened(scores, registry.resolve(choice.name).title)))
-    if events.selected != selection.clicked:
-        linking.click(GROUP, events.selected)
+    if events.selected != chosen.clicked:
+        selection.click(GROUP, events.selected)
     if not events.drawn:
         return
     strip.head_start("heatmap_strip", (scores.model_key, scores.text))
+    charts(scores, chosen.clicked)
+    with st.expander("All tokens as a table", icon=":material/table_rows:"):
+        selection.table(GROUP, "table", *tables.of_scores(scores))
+
+
+def charts(scores: TextScores, clicked: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
         name = st.segmented_control(
             "Charts show",
@@ -107,26 +124,23 @@ def linked_view(scores: TextScores, choice: ModelRequest) -> None:
             wrap=True,
         )
     quantity = series.QUANTITIES[name]
-    shown = {"theme": layout.theme(), "clicked": selection.clicked}
     along, spread = st.columns([3, 2], gap="medium")
     with along:
-        linking.chart(
+        selection.chart(
             GROUP,
             "line",
-            lambda marked: series.per_token(scores, quantity, marked=marked, **shown),
+            lambda marked: series.per_token(scores, quantity, theme=layout.theme(), marked=marked, clicked=clicked),
             lambda token: (token,),
             alt=f"{quantity.title} of each token along the text",
         )
     with spread:
-        linking.chart(
+        selection.chart(
             GROUP,
             "histogram",
-            lambda marked: series.histogram(scores, quantity, marked=marked, **shown),
+            lambda marked: series.histogram(scores, quantity, theme=layout.theme(), marked=marked, clicked=clicked),
             partial(series.tokens_in_bin, scores, quantity),
             alt=f"How many tokens have which {quantity.title.lower()}",
         )
-    with st.expander("All tokens as a table", icon=":material/table_rows:"):
-        linking.table(GROUP, "table", *tables.of_scores(scores))
 
 
 def taking_away(scores: TextScores, choice: ModelRequest) -> None:

@@ -1,6 +1,7 @@
 """One text, two models: where they agree, where they part, and by how much."""
 
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -11,6 +12,7 @@ from engine.models import registry
 from engine.models.request import ModelRequest
 from engine.scoring.results import ModelComparison
 from engine.strip import page as strip_page
+from engine.text import alignment
 from ui import (
     composer,
     engine_access,
@@ -20,13 +22,13 @@ from ui import (
     messages,
     model_picker,
     reading_options,
-    spans,
+    selection,
     strip,
     tables,
 )
-from ui import selection as linking
 from ui.figures import unity
 from ui.layout import Fact
+from ui.selection import Selection
 
 GROUP = "unity"
 KEYS = (("a", "a_precision"), ("b", "b_precision"))
@@ -136,59 +138,65 @@ def correlation(comparison: ModelComparison) -> list[Fact]:
 def linked_view(comparison: ModelComparison, a: ModelRequest, b: ModelRequest) -> None:
     read = comparison.a
     about = (read.model_key, comparison.b.model_key, read.text, read.bos, read.special_tokens, comparison.common_tokens)
-    selection = linking.current(GROUP, about=about)
-    plot, difference = st.columns([1, 1], gap="medium")
-    with difference:
-        layout.section(
-            "Difference", "Log-probability under B minus under A. Click a token for what each would have said."
-        )
-        events = strip.token_strip(
-            engine_access.comparison_payload(comparison, "difference"),
-            key="unity_difference",
-            height=300,
-            highlight=selection.tokens,
-            url_prefix="d_",
-            link=GROUP,
-        )
-        opened = reading_options.both_opened(comparison, *(registry.resolve(model.name).title for model in (a, b)))
-        if opened:
-            st.caption(messages.plain(opened))
-        if events.selected != selection.clicked:
-            linking.click(GROUP, events.selected)
+    chosen = selection.current(GROUP, about=about)
+    plot, apart = st.columns(2, gap="medium")
+    with apart:
+        difference(comparison, a, b, chosen)
     with plot:
-        marked_too = () if selection.clicked is None else (selection.clicked,)
-        linking.chart(
+        clicked = () if chosen.clicked is None else (chosen.clicked,)
+        selection.chart(
             GROUP,
             "scatter",
-            lambda marked: unity.scatter(comparison, theme=layout.theme(), marked=(*marked, *marked_too)),
+            lambda marked: unity.scatter(comparison, theme=layout.theme(), marked=(*marked, *clicked)),
             lambda piece: (piece,),
             alt="Log-probability of each token under model A and under model B",
             modes=("points", "box", "lasso"),
         )
     for side, column in zip(("a", "b"), st.columns(2, gap="medium"), strict=True):
         with column:
-            layout.section(f"Model {side.upper()}", getattr(comparison, side).model_title)
-            strip.token_strip(
-                engine_access.comparison_payload(comparison, side),
-                key=f"unity_{side}",
-                height=260,
-                highlight=spans.tokens_in(getattr(comparison, f"ranges_{side}"), selection.tokens),
-                report=False,
-                url_prefix=f"{side}_",
-                link=GROUP,
-            )
-    table, apart = st.columns(2, gap="medium")
+            own_strip(comparison, side, chosen.tokens)
+    table, divergence = st.columns(2, gap="medium")
     with table:
         layout.section("Largest differences", "Select rows to find them in the text.")
-        linking.table(GROUP, "table", *tables.of_comparison(comparison))
-    with apart:
-        linking.chart(
+        selection.table(GROUP, "table", *tables.of_comparison(comparison))
+    with divergence:
+        selection.chart(
             GROUP,
             "divergence",
             lambda marked: unity.divergence(comparison, theme=layout.theme(), marked=marked),
             lambda token: (token,),
             alt="Divergence of the two predictions at each token",
         )
+
+
+def difference(comparison: ModelComparison, a: ModelRequest, b: ModelRequest, chosen: Selection) -> None:
+    layout.section("Difference", "Log-probability under B minus under A. Click a token for what each would have said.")
+    events = strip.token_strip(
+        engine_access.comparison_payload(comparison, "difference"),
+        key="unity_difference",
+        height=300,
+        highlight=chosen.tokens,
+        url_prefix="d_",
+        link=GROUP,
+    )
+    opened = reading_options.both_opened(comparison, *(registry.resolve(model.name).title for model in (a, b)))
+    if opened:
+        st.caption(messages.plain(opened))
+    if events.selected != chosen.clicked:
+        selection.click(GROUP, events.selected)
+
+
+def own_strip(comparison: ModelComparison, side: Literal["a", "b"], pieces: tuple[int, ...]) -> None:
+    layout.section(f"Model {side.upper()}", getattr(comparison, side).model_title)
+    strip.token_strip(
+        engine_access.comparison_payload(comparison, side),
+        key=f"unity_{side}",
+        height=260,
+        highlight=alignment.tokens_in(getattr(comparison, f"ranges_{side}"), pieces),
+        report=False,
+        url_prefix=f"{side}_",
+        link=GROUP,
+    )
 
 
 def taking_away(comparison: ModelComparison, a: ModelRequest, b: ModelRequest) -> None:

@@ -3,6 +3,7 @@
 This module knows nothing of models: it works on spans as `engine.text.tokens.Encoding` describes them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,15 @@ def sums(log_probs: Floats, ranges: Ints) -> Floats:
     """(m,) sums of (n,) log-probabilities over ranges that follow one another; NaN where a token of it is NaN."""
     summed: Floats = np.add.reduceat(log_probs, ranges[:, 0])
     return summed
+
+
+def tokens_in(ranges: Ints, pieces: Iterable[int]) -> list[int]:
+    """Indices of the tokens that make up the pieces (indices into the m rows) whose tokens `ranges` (m, 2) gives.
+
+    >>> tokens_in(np.array([[0, 1], [1, 4]]), [1])
+    [1, 2, 3]
+    """
+    return [token for piece in pieces for token in range(*ranges[piece].tolist())]
 
 
 def _borders(spans: Ints) -> tuple[Ints, Ints]:

@@ -1,12 +1,11 @@
-"""One selection a page: the last part touched decides, and another result starts afresh."""
+"""One selection per page: the last part touched decides, and another result starts afresh."""
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import streamlit as st
 
-from ui import selection, spans
+from ui import selection
 from ui.figures import series
 
 
@@ -85,9 +84,3 @@ def test_a_bar_of_the_histogram_stands_for_the_tokens_it_counts(four_tokens) -> 
     bars = series.histogram(four_tokens, surprisal, theme="light").data[1]
     found = [token for bar in bars.customdata for token in series.tokens_in_bin(four_tokens, surprisal, bar)]
     assert sorted(found) == [1, 2, 3]
-
-
-def test_pieces_are_turned_into_the_tokens_of_each_side() -> None:
-    ranges = np.array([[0, 1], [1, 1], [1, 4]])
-    assert spans.tokens_in(ranges, [0, 1, 2]) == [0, 1, 2, 3]
-    assert spans.tokens_in(ranges, []) == []

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from engine.arrays import Floats, Ints
+from engine.arrays import Bools, Floats, Ints
 from engine.scoring.results import TextScores
 from engine.units import to_bits
 from ui.figures import base
-from ui.palette import Theme, palette
+from ui.palette import Palette, Theme, palette
 
 _MOST_SVG_POINTS = 3000  # beyond this a browser draws with WebGL, or it takes seconds
 _MOST_BINS = 32
@@ -64,7 +65,6 @@ def per_token(
     if not shown.size:
         return base.empty(theme=theme, title=title, reason="No token of this text is predicted.")
     colours = palette(theme)
-    chosen = np.isin(shown, np.asarray(marked, dtype=np.int64))
     trace = go.Scattergl if shown.size > _MOST_SVG_POINTS else go.Scatter
     figure = go.Figure(
         trace(
@@ -72,11 +72,7 @@ def per_token(
             y=values[shown],
             mode="lines+markers",
             line={"color": colours.border, "width": 1.5},
-            marker={
-                "color": np.where(chosen, colours.model_b, colours.accent).tolist(),
-                "size": np.where(chosen, 11, 6).tolist(),
-                "line": {"width": 0},
-            },
+            marker=_markers(np.isin(shown, np.asarray(marked, dtype=np.int64)), colours),
             customdata=shown.tolist(),
             hovertext=[base.token_label(scores.tokens[index]) for index in shown],
             hovertemplate="<b>%{hovertext}</b><br>token %{x}: %{y:.4~g}<extra></extra>",
@@ -89,6 +85,15 @@ def per_token(
     base.styled(figure, theme=theme, title=title, x_title="Token", y_title=quantity.axis)
     figure.update_xaxes(range=[0, len(scores) + 1]).update_layout(dragmode="select")
     return figure.update_yaxes(type="log" if quantity.logarithmic else "linear")
+
+
+def _markers(chosen: Bools, colours: Palette) -> dict[str, Any]:
+    """One point for each token, the `chosen` (n,) ones larger and in another colour."""
+    return {
+        "color": np.where(chosen, colours.model_b, colours.accent).tolist(),
+        "size": np.where(chosen, 11, 6).tolist(),
+        "line": {"width": 0},
+    }
 
 
 def bin_numbers(values: Floats, *, logarithmic: bool) -> tuple[Floats, Ints]:

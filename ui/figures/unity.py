@@ -1,17 +1,18 @@
 """Two models on one text: the unity plot and how far their predictions are apart at each position."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from engine.arrays import Bools, Floats
 from engine.scoring.results import ModelComparison
 from ui.figures import base
-from ui.palette import Theme, palette
+from ui.palette import Palette, Theme, palette
 
-_STRONG_PERCENTILE = (
-    98  # of the absolute differences: full colour from here, so that one outlier does not pale the rest
-)
+# Of the absolute differences: full colour from here, so that one outlier does not pale the rest.
+_STRONG_PERCENTILE = 98
 
 
 def scatter(comparison: ModelComparison, *, theme: Theme, marked: Sequence[int] = ()) -> go.Figure:
@@ -33,25 +34,12 @@ def scatter(comparison: ModelComparison, *, theme: Theme, marked: Sequence[int] 
     if not shown.size:
         return base.empty(theme=theme, title=title, reason="No piece of this text is predicted by both.", height=460)
     colours = palette(theme)
-    difference = comparison.differences[shown]
-    strong = float(np.percentile(np.abs(difference), _STRONG_PERCENTILE)) or 1.0
-    chosen = np.isin(shown, np.asarray(marked, dtype=np.int64))
     figure = go.Figure(
         go.Scatter(
             x=a[shown],
             y=b[shown],
             mode="markers",
-            marker={
-                "color": difference,
-                "colorscale": base.scale(colours.diverging),
-                "cmin": -strong,
-                "cmax": strong,
-                "size": np.where(chosen, 14, 9).tolist(),
-                "line": {
-                    "width": np.where(chosen, 2, 1).tolist(),
-                    "color": np.where(chosen, colours.text, colours.control).tolist(),
-                },
-            },
+            marker=_markers(comparison.differences[shown], np.isin(shown, np.asarray(marked, dtype=np.int64)), colours),
             customdata=shown.tolist(),
             hovertext=[base.token_label(piece) for piece in np.array(comparison.span_texts(), dtype=object)[shown]],
             hovertemplate="<b>%{hovertext}</b><br>A %{x:.3f}, B %{y:.3f} nats<extra></extra>",
@@ -60,12 +48,7 @@ def scatter(comparison: ModelComparison, *, theme: Theme, marked: Sequence[int] 
         )
     )
     low = float(min(a[shown].min(), b[shown].min())) * 1.04
-    ends = [low, 0.02 * -low]
-    figure.add_shape(type="line", x0=low, y0=low, x1=0, y1=0, line={"color": colours.muted, "width": 1, "dash": "dash"})
-    for x, y, text in ((0.02, 0.98, "B expects it more"), (0.98, 0.02, "A expects it more")):
-        figure.add_annotation(
-            x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, font={"color": colours.muted, "size": 13}
-        )
+    _line_of_equality(figure, low, colours.muted)
     base.styled(
         figure,
         theme=theme,
@@ -74,8 +57,34 @@ def scatter(comparison: ModelComparison, *, theme: Theme, marked: Sequence[int] 
         y_title=f"B: {comparison.b.model_title}, log-probability (nats)",
         height=460,
     )
+    ends = [low, 0.02 * -low]
     figure.update_xaxes(range=ends, showgrid=True)
     return figure.update_yaxes(range=ends).update_layout(dragmode="select")
+
+
+def _markers(difference: Floats, chosen: Bools, colours: Palette) -> dict[str, Any]:
+    """Points coloured by `difference` (n,) in nats, evenly around 0; the `chosen` (n,) ones larger."""
+    strong = float(np.percentile(np.abs(difference), _STRONG_PERCENTILE)) or 1.0
+    return {
+        "color": difference,
+        "colorscale": base.scale(colours.diverging),
+        "cmin": -strong,
+        "cmax": strong,
+        "size": np.where(chosen, 14, 9).tolist(),
+        "line": {
+            "width": np.where(chosen, 2, 1).tolist(),
+            "color": np.where(chosen, colours.text, colours.control).tolist(),
+        },
+    }
+
+
+def _line_of_equality(figure: go.Figure, low: float, colour: str) -> None:
+    """The line y = x from `low` to 0, and on either side of it which model expects more."""
+    figure.add_shape(type="line", x0=low, y0=low, x1=0, y1=0, line={"color": colour, "width": 1, "dash": "dash"})
+    for x, y, text in ((0.02, 0.98, "B expects it more"), (0.98, 0.02, "A expects it more")):
+        figure.add_annotation(
+            x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, font={"color": colour, "size": 13}
+        )
 
 
 def divergence(comparison: ModelComparison, *, theme: Theme, marked: Sequence[int] = ()) -> go.Figure:

@@ -67,3 +67,9 @@ def test_sums_are_nan_where_a_token_is_unpredicted() -> None:
 def test_tokenizations_of_different_texts_are_refused() -> None:
     with pytest.raises(ValueError, match="end at characters 2 and 3"):
         alignment.common_spans(spans(0, 2), spans(0, 3))
+
+
+def test_pieces_are_turned_into_the_tokens_of_each_side() -> None:
+    ranges = np.array([[0, 1], [1, 1], [1, 4]])
+    assert alignment.tokens_in(ranges, [0, 1, 2]) == [0, 1, 2, 3]
+    assert alignment.tokens_in(ranges, []) == []
