@@ -7,7 +7,7 @@ the command line show it as it is. Anything that is not an `EngineError` is a bu
     |-- InputError                 what a person gave cannot be used
     |   |-- TextError              empty, too short, undecodable, lone surrogates, too long for a page
     |   `-- ParameterError         a setting is outside its range, or two settings exclude each other
-    |-- ModelError                 a model cannot be had or used
+    |-- ModelError                 a model cannot be obtained or used
     |   |-- UnknownModelError      no such name; the message says which names are near
     |   |-- ModelAbsentError       known, but not on this machine; the message says how to fetch it
     |   |-- UnsupportedModelError  not a causal language model that can be scored here
@@ -41,7 +41,7 @@ class ParameterError(InputError):
 
 
 class ModelError(EngineError):
-    """A model cannot be had or used."""
+    """A model cannot be obtained or used."""
 
 
 class UnknownModelError(ModelError):

@@ -22,7 +22,7 @@ def restore(key: str, options: Sequence[str], default: str, *, older: Mapping[st
 
 
 def note(key: str, default: str) -> None:
-    """After the widget `key` is drawn: write its value into the address, or nothing where it is the default."""
+    """After the widget `key` is drawn: write its value into the address, or nothing if it is the default."""
     value = st.session_state[key]
     if value == default:
         st.query_params.pop(key, None)

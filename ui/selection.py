@@ -1,4 +1,4 @@
-"""One selection of tokens shared by the charts, tables and strips of a page: whoever was touched last decides.
+"""One selection of tokens shared by the charts, tables and strips of a page: the part touched last decides.
 
 The chart that was touched keeps its own drawing of the selection, so its figure must not change; the others draw the
 tokens as marked, which gives them a new figure and so clears what was selected in them before.

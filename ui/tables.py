@@ -73,7 +73,7 @@ def of_comparison(comparison: ModelComparison) -> Table:
 
 
 def _tied(scores: TextScores) -> npt.NDArray[np.object_]:
-    """(n,) the ranks that each token shares with others, e.g. '3 to 5 (tied)'; empty where it has one to itself."""
+    """(n,) the ranks that each token shares with others, e.g. '3 to 5 (tied)'; empty if it has one to itself."""
     pairs = zip(scores.ranks.tolist(), scores.ties.tolist(), strict=True)
     return np.array([f"{rank:,} to {rank + ties:,} (tied)" if ties else "" for rank, ties in pairs], dtype=object)
 

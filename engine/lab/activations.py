@@ -53,7 +53,7 @@ class Activations:
 
 
 def activation_steps(model: LoadedModel, text: str, site: Site = "mlp", *, seed: int = 0) -> Steps[Activations]:
-    """Activations on `text`, read in windows that follow each other without overlap, one step a window.
+    """Activations on `text`, read in windows that follow each other without overlap, one step per window.
 
     Raises
     ------

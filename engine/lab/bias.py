@@ -1,4 +1,4 @@
-"""How far estimates from samples are off on average, by simulation where the truth is known."""
+"""How far estimates from samples are off on average, by simulation, with the truth known."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MOST_CELLS = 20_000_000
 
 @dataclass(frozen=True, eq=False)
 class InformationBias:
-    """Mean histogram estimate less the truth, in nats: one row a setting (`rows`), one column a value of `columns`."""
+    """Mean histogram estimate less the truth, in nats: a row per setting (`rows`), a column per value of `columns`."""
 
     rows: tuple[int, ...]
     columns: tuple[float, ...]
@@ -88,7 +88,7 @@ def samples_with_bias(
     """
     low, high = bins, 1_000_000
     if not 0 < target < np.log(bins):
-        raise ParameterError(f"A bias of {target:.4g} nats cannot be had with {bins} bins; it lies below ln {bins}.")
+        raise ParameterError(f"A bias of {target:.4g} nats is out of reach of {bins} bins; it lies below ln {bins}.")
     while high - low > 1:
         middle = int(np.sqrt(low * high)) if high > 2 * low else (low + high) // 2
         x, y = _pairs(middle, min(repeats, max(2, MOST_CELLS // (20 * middle))), 0.0, marginal, seed)

@@ -120,7 +120,7 @@ def neuron_information_steps(model: LoadedModel, text: str, settings: Settings) 
 
 
 def _entropy_steps(taken: Activations, settings: Settings) -> Steps[Floats]:
-    """Plug-in entropy (L, k) of every kept neuron over equal-width bins, a layer a step."""
+    """Plug-in entropy (L, k) of every kept neuron over equal-width bins, one step per layer."""
     depth, samples, kept = taken.values.shape
     entropies = np.empty((depth, kept))
     for layer in range(depth):
@@ -175,7 +175,7 @@ def _chosen(taken: Activations, settings: Settings) -> tuple[Ints, Ints]:
 
 
 def _nearest_steps(columns: Floats, settings: Settings) -> Steps[tuple[Ints, Floats]]:
-    """The nearest-neighbour estimate for a sample of pairs of neurons that are not constant, a pair a step."""
+    """The nearest-neighbour estimate for a sample of pairs of neurons that are not constant, one step per pair."""
     live = np.flatnonzero(columns.min(axis=0) < columns.max(axis=0))
     generator = np.random.default_rng(settings.seed)
     wanted = settings.nearest_pairs if live.size > 1 else 0

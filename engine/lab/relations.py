@@ -41,7 +41,7 @@ RELATIONS: tuple[Relation, ...] = (
         "independent",
         "Independent, normal",
         r"x, y \sim N(0, 1)",
-        "Nothing to find: whatever an estimate says is bias.",
+        "There is nothing to find: whatever an estimate says is bias.",
     ),
     Relation(
         "independent_uniform",

@@ -183,7 +183,7 @@ def column_codes(columns: ArrayLike, bins: int, rule: BinRule = "equal_width", *
 
 
 def _equal_width_codes(table: Floats, low: Floats, high: Floats, bins: int) -> Ints:
-    """Codes by division, then moved by one where rounding put a sample on the wrong side of its edge."""
+    """Codes by division, then moved by one if rounding put a sample on the wrong side of its edge."""
     edges = np.linspace(low, high, bins + 1)
     codes = ((table - low) * (bins / (high - low))).astype(np.int64).clip(0, bins - 1)
     codes -= table < np.take_along_axis(edges, codes, axis=0)

@@ -161,7 +161,7 @@ def forward_kl(target: Mixture, q: Gaussian) -> float:
 
 
 def fit_mode_seeking(target: Mixture) -> Gaussian:
-    """The Gaussian Q with the least D(Q||P), P = `target`: it settles on one mode where the modes lie apart.
+    """The Gaussian Q with the least D(Q||P), P = `target`: it settles on one mode if the modes lie apart.
 
     There may be a minimum at each mode, so the search starts from every part and from the covering fit; the least wins.
     """

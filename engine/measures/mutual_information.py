@@ -2,8 +2,8 @@
 
     I(X; Y) = H(X) + H(Y) - H(X, Y) = sum p(x,y) ln( p(x,y) / (p(x) p(y)) ) >= 0
 
-Cut into bins, independent samples do not give 0: the estimate is too high, by `first_order_bias` where every cell holds
-several samples, and by more or less than that formula says where cells run empty.
+Cut into bins, independent samples do not give 0: the estimate is too high, by `first_order_bias` if every cell holds
+several samples, and by more or less than that formula says if cells run empty.
 """
 
 import numpy as np
@@ -85,7 +85,7 @@ def histogram_mutual_information(x: ArrayLike, y: ArrayLike, bins: int = 15, rul
 def miller_madow_mutual_information(x: ArrayLike, y: ArrayLike, bins: int = 15, rule: BinRule = "equal_width") -> float:
     """The histogram estimate with Miller-Madow's correction of each of its three entropies, in nats.
 
-    May be negative. Where most cells hold no or one sample it corrects too little: only occupied cells count.
+    May be negative. If most cells hold one sample or none, it corrects too little: only occupied cells count.
     """
     counts = binned_counts(x, y, bins, rule)
     return miller_madow_counts(counts)
@@ -142,7 +142,7 @@ def nearest_neighbour_mutual_information(x: ArrayLike, y: ArrayLike, neighbours:
 def first_order_bias(bins_x: int, bins_y: int, samples: int) -> float:
     """(B_x - 1)(B_y - 1) / (2N) nats: what the histogram estimate of independent x and y is to first order.
 
-    Holds where every cell expects several samples. With fewer the true bias is first larger, then much smaller.
+    Holds if every cell expects several samples. With fewer, the true bias is first larger, then much smaller.
 
     >>> first_order_bias(15, 15, 1000)
     0.098

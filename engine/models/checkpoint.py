@@ -39,8 +39,8 @@ def choose(spec: "ModelSpec", path: Path | None, precision: str, device: str) ->
         return hardware.choose(precision, device)
     if precision not in {"auto", stored}:
         raise ParameterError(
-            f"{spec.title} was stored in {_NAMES[stored]}, so it cannot be had in {precision}: what was rounded away "
-            f"is gone. Choose {stored} or leave the choice to the program."
+            f"{spec.title} was stored in {_NAMES[stored]}, so it cannot be loaded in {precision}: what was rounded "
+            f"away is gone. Choose {stored} or leave the choice to the program."
         )
     found = hardware.choose("auto", device)
     return replace(found, precision=stored, reason=f"Its files were stored in {_NAMES[stored]}, and stay so.")

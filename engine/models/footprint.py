@@ -31,7 +31,7 @@ def weights_bytes(directory: Path, precision: Precision) -> int:
     Raises
     ------
     ModelFilesError
-        Where a file is missing, no safetensors file or cut short.
+        If a file is missing, is not a safetensors file, or is cut short.
     """
     tensors = list(tensors_of(directory))
     quantised = any(tensor.dtype in _QUANTISED for tensor in tensors)

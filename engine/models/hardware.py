@@ -73,7 +73,7 @@ def _usable_cores() -> int:
 
 
 def _first_number(paths: tuple[Path, ...]) -> int | None:
-    """The number in the first of `paths` that is there; None where there is none or it says 'max'."""
+    """The number in the first of `paths` that is there; None if there is none or it says 'max'."""
     for path in paths:
         try:
             return int(path.read_text())
@@ -118,7 +118,7 @@ def choose(precision: str = "auto", device: str = "auto") -> Choice:
     Raises
     ------
     ParameterError
-        Where there is no such precision, or this machine has no such device.
+        If there is no such precision, or this machine has no such device.
     """
     chosen, where = _choose_device(device)
     if precision == "auto":
@@ -158,7 +158,7 @@ def _best_precision(device: torch.device) -> tuple[Precision, str]:
 
 @cache
 def _best_on_cpu() -> tuple[Precision, str]:
-    """bfloat16 where the CPU has instructions for it, else whichever wins a race of a few milliseconds."""
+    """bfloat16 if the CPU has instructions for it, else whichever wins a race of a few milliseconds."""
     flags = torch.cpu.get_capabilities()
     for flag, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512")):
         if flags.get(flag):

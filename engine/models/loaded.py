@@ -54,7 +54,7 @@ class ScoringModel(Protocol):
 
     @property
     def bos_id(self) -> int | None:
-        """Id of the token that opens a text, or None where the model has none."""
+        """Id of the token that opens a text, or None if the model has none."""
         ...
 
     def hidden_states(self, token_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -112,7 +112,7 @@ class LoadedModel:
 
     @property
     def bos_id(self) -> int | None:
-        """Id of the tokenizer's opening token, or None where it has none."""
+        """Id of the tokenizer's opening token, or None if it has none."""
         token_id: int | None = self.tokenizer.backend.bos_token_id
         return token_id
 
@@ -129,7 +129,7 @@ class LoadedModel:
         Parameters
         ----------
         token_ids : (batch, n) int64, on any device
-        attention_mask : (batch, n), 1 where there is a token and 0 where there is padding; None where there is none
+        attention_mask : (batch, n), 1 at tokens and 0 at padding; None if nothing is padded
 
         Returns
         -------

@@ -83,7 +83,7 @@ class ModelPool:
         Raises
         ------
         MemoryBudgetError
-            Where it does not fit beside what is in use.
+            If it does not fit beside what is in use.
         ModelError, ParameterError
             As `engine.models.loading.load_model` does; the pool is then as before.
         """

@@ -2,7 +2,7 @@
 
 Reading many rows at once, keeping keys and values, masking parts of a row: each gives what the plain way gives for
 some families and something else for others. So each is tried on a short row of random tokens the first time it is
-wanted; where the shortcut differs, or fails in any way, the plain way is taken from then on.
+wanted; if the shortcut differs, or fails in any way, the plain way is taken from then on.
 """
 
 import threading
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHORTCUTS = ("pieces", "packed", "padding", "cache", "batch")
 SHORTEST = 40
-"""Tokens of a probe where nothing asks for a longer one."""
+"""Tokens of a probe, unless something asks for a longer one."""
 _BEYOND = 24
 """Tokens by which a probe goes beyond a limit that the rows in question go beyond as well."""
 TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 5e-2, "nf4": 5e-2, "fp4": 5e-2}

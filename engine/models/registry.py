@@ -149,7 +149,7 @@ def resolve(name: str) -> ModelSpec:
     Raises
     ------
     UnknownModelError
-        Where it is none of these; the message says which names are near.
+        If it is none of these; the message says which names are near.
 
     Examples
     --------

@@ -68,7 +68,7 @@ def between(a: head.Workspace, b: head.Workspace, n_changed: int) -> Divergences
 
 
 def _same_top1(a: head.Workspace, b: head.Workspace) -> torch.Tensor:
-    """(C,) |A ∩ B| / |A ∪ B| of the sets of tokens that each model likes best: sets, since low precision ties maxima.
+    """(C,) |A ∩ B| / |A ∪ B| of the sets of tokens that each model ranks first: sets, since low precision ties maxima.
 
     A row's maxima are the exact zeros of `shifted`. Counted as float32 ones, which is exact and faster than an argmax.
     """

@@ -108,13 +108,13 @@ class TextScores:
 
     @property
     def mean_log_prob(self) -> float:
-        """Mean log-probability of the predicted tokens in nats; NaN where there is none."""
+        """Mean log-probability of the predicted tokens in nats; NaN if there are none."""
         known = self.log_probs[self.predicted]
         return float(known.mean()) if known.size else float("nan")
 
     @property
     def perplexity(self) -> float:
-        """Exponential of the mean negative log-probability (nats) of the predicted tokens; NaN where there is none."""
+        """Exponential of the mean negative log-probability (nats) of the predicted tokens; NaN if there are none."""
         return float(np.exp(-self.mean_log_prob))
 
     @property
@@ -123,7 +123,7 @@ class TextScores:
 
         An unpredicted first token counts on neither side, unless a predicted token shares its character. Windows
         change the surprisals, never the bytes. With a BOS token in front the bytes are the whole text's. Unlike
-        perplexity, the number can be compared across tokenizers. NaN where nothing was predicted.
+        perplexity, the number can be compared across tokenizers. NaN if nothing was predicted.
         """
         edges = np.zeros(len(self.text) + 1, dtype=np.int64)
         np.add.at(edges, self.spans[self.predicted, 0], 1)
@@ -164,7 +164,7 @@ class TextScores:
         return _ready({**listed, **derived})
 
     def to_csv(self) -> str:
-        """One line a token. Tokens are JSON string literals (see `engine.export.csv_text`)."""
+        """One line per token. Tokens are JSON string literals (see `engine.export.csv_text`)."""
         columns = {
             "index": range(len(self)),
             "start": self.spans[:, 0],
@@ -190,7 +190,7 @@ class TextScores:
 
 @dataclass(frozen=True, eq=False)
 class ModelComparison:
-    """Two models' readings of one text, aligned: m common spans, and n tokens where both share a vocabulary.
+    """Two models' readings of one text, aligned: m common spans, and n tokens if both share a vocabulary.
 
     Attributes
     ----------
@@ -204,16 +204,16 @@ class ModelComparison:
     log_probs_a, log_probs_b
         (m,) float64, nats: summed over each span; NaN where either model predicted only part of it or nothing.
     pearson, spearman
-        Correlations of the two over spans that both predict; NaN where a side is constant or there are fewer than 2.
+        Correlations of the two over spans that both predict; NaN if a side is constant or there are fewer than 2.
     share_above, share_below
         Share of those spans that b, or a, gives the higher log-probability; equal ones count in neither.
     shared_vocabulary
         Whether both models read the same tokens, under the same ids.
     kl_undefined_reason
-        One sentence for people where the next fields are None, else None.
+        One sentence for people if the next fields are None, else None.
     kl_ab, kl_ba, js
         (n,) float64, nats: D(a||b), D(b||a) >= 0 and Jensen-Shannon in [0, ln 2], over the whole vocabulary, or over
-        the common tokens if `common_tokens` is a number. D(a||b) is infinite where b rules out (by a logit of -inf) a
+        the common tokens if `common_tokens` is a number. D(a||b) is infinite if b rules out (by a logit of -inf) a
         token that a allows.
     same_top1
         (n,) float64 in [0, 1]: how far both have the same most probable token; 0 where unpredicted. Logits of low

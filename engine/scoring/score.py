@@ -242,7 +242,7 @@ def text_scores(model: ScoringModel, text: str, reading: Reading, predictions: l
     Raises
     ------
     UnsupportedModelError
-        Where a log-probability is not a number.
+        If a log-probability is not a number.
     """
     numbers = columns(reading, predictions, {"log_probs": np.nan, "ranks": 0, "ties": 0, "entropies": np.nan})
     if np.isnan(numbers["log_probs"][reading.n_blank :]).any():

@@ -48,7 +48,7 @@ def shared(
     a, b
         The two models.
     text
-        Where only most of the vocabulary is common, both tokenizers have to cut this text alike; None if it is known
+        If only most of the vocabulary is common, both tokenizers have to cut this text alike; None if it is known
         that they do.
     special_tokens
         As in `engine.scoring.score.score_text_steps`.

@@ -1,4 +1,4 @@
-"""Where models come from: whether their files are here, and how to get them. One module a kind of source."""
+"""Where models come from: whether their files are here, and how to get them. One module per kind of source."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +49,7 @@ def fetch_steps(spec: "ModelSpec", *, accept_licence: bool = False) -> Steps[Pat
 def revision(spec: "ModelSpec", path: Path | None) -> str:
     """What tells versions of the files in `path` apart: a commit, a checksum, a seed, or the time of the last change.
 
-    Empty where there are no files yet that it could be read from.
+    Empty if there are no files yet to read it from.
     """
     match spec.source:
         case Hub():

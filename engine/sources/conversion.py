@@ -42,9 +42,9 @@ def convert_steps(gguf: Path, target: Path, title: str, *, digits_alone: bool) -
     Raises
     ------
     ModelFilesError
-        Where the file cannot be converted; the message has the library's last words.
+        If the file cannot be converted; the message has the library's last words.
     OSError
-        Where the files cannot be written.
+        If the files cannot be written.
     """
     command = [sys.executable, "-m", "engine.sources.conversion", str(gguf), str(target)]
     log = gguf.with_name("conversion.log")

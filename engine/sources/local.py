@@ -67,7 +67,7 @@ def _incomplete(path: Path) -> str | None:
 
 
 def _no_file_or_directory(path: Path) -> Path | None:
-    """A pipe, socket or device in `path`: opening one may wait for ever."""
+    """A pipe, socket or device in `path`: opening one may wait forever."""
     entries = sorted(entry for entry in path.iterdir() if entry.exists())
     return next((entry for entry in entries if not entry.is_file() and not entry.is_dir()), None)
 

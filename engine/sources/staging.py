@@ -30,7 +30,7 @@ def make_directory(target: Path, needed_bytes: int, fill: Callable[[Path], Steps
     Raises
     ------
     StorageError
-        Where fewer than `needed_bytes` are free, the disk fills up meanwhile, or it cannot be written.
+        If fewer than `needed_bytes` are free, the disk fills up meanwhile, or it cannot be written.
     """
     if target.is_dir():
         return target
@@ -86,7 +86,7 @@ def _flush(directory: Path) -> None:
 
 
 def require_free(directory: Path, needed_bytes: int) -> None:
-    """Raise a `StorageError` where the disk of `directory` has fewer than `needed_bytes` free."""
+    """Raise a `StorageError` if the disk of `directory` has fewer than `needed_bytes` free."""
     free = shutil.disk_usage(directory).free
     if free < needed_bytes:
         raise StorageError(_full_message(directory, needed_bytes, free))

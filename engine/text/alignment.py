@@ -41,7 +41,7 @@ def common_spans(spans_a: Ints, spans_b: Ints) -> Alignment:
     Raises
     ------
     ValueError
-        Where the two do not cover the same text.
+        If the two do not cover the same text.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Which older encoding bytes look like, so that a refusal can name it.
 
-It is named only if the text it would give is full of what is frequent in the languages written in it; where nothing
+It is named only if the text it would give is full of what is frequent in the languages written in it; if nothing
 fits clearly, no name is better than a false one.
 """
 
@@ -38,7 +38,7 @@ _ENCODINGS = (
 
 
 def looks_like(data: bytes) -> str | None:
-    """Name of the older encoding that `data` looks like, or None where none fits clearly.
+    """Name of the older encoding that `data` looks like, or None if none fits clearly.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def looks_like(data: bytes) -> str | None:
 
 
 def _fit(encoding: _Encoding, data: bytes) -> float:
-    """By how many times the frequent characters' share reaches what is asked for; 0 where it does not."""
+    """By how many times the frequent characters' share reaches what is asked for; 0 if it does not."""
     try:
         text = data.decode(encoding.codec)
     except UnicodeDecodeError as error:

@@ -47,7 +47,7 @@ def check_text(text: str, where: str = "the text") -> None:
     Raises
     ------
     TextError
-        Where the text is empty, or holds half of a surrogate pair, which is no character and has no UTF-8 form.
+        If the text is empty, or holds half of a surrogate pair, which is no character and has no UTF-8 form.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def decode_upload(data: bytes) -> str:
     Raises
     ------
     TextError
-        Where the bytes are empty, a binary file, or text in another encoding; the message says which it looks like.
+        If the bytes are empty, a binary file, or text in another encoding; the message says which it looks like.
 
     Examples
     --------

@@ -97,7 +97,7 @@ class TextTokenizer:
         Raises
         ------
         TextError
-            Where the text is empty or holds a lone surrogate.
+            If the text is empty or holds a lone surrogate.
         """
         texts.check_text(text)
         ids = self._ids(text, special_tokens)

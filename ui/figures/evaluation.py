@@ -103,7 +103,7 @@ def paired_outcomes(outcome: PairedOutcome, names: tuple[str, str], *, theme: Th
 
 
 def ending_probabilities(probabilities: list[tuple[str, Floats]], label: int, *, theme: Theme) -> go.Figure:
-    """Softmax over the four endings of one item, a group of bars an ending, a bar a model; the true one is named."""
+    """Softmax over the four endings of one item, a group of bars per ending, a bar per model; the true one is named."""
     colours = palette(theme)
     endings = [f"Ending {n + 1}{' (true)' if n == label else ''}" for n in range(4)]
     figure = go.Figure()

@@ -170,7 +170,7 @@ def _trace(points: list[tuple[int, float]], name: str, colour: str, share: bool)
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis: powers of ten, and 2 and 5 of each where there would be few.
+    """Ticks of a logarithmic axis: powers of ten, and 2 and 5 of each if there would be few.
 
     >>> log_ticks(60, 300)
     [50.0, 100.0, 200.0, 500.0]

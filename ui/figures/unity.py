@@ -88,7 +88,7 @@ def _line_of_equality(figure: go.Figure, low: float, colour: str) -> None:
 
 
 def divergence(comparison: ModelComparison, *, theme: Theme, marked: Sequence[int] = ()) -> go.Figure:
-    """KL and Jensen-Shannon divergence of the two predictions at each token, in nats; the reason where undefined."""
+    """KL and Jensen-Shannon divergence of the two predictions at each token, in nats; the reason if undefined."""
     title = "How far apart the predictions are"
     if comparison.kl_ab is None or comparison.js is None:
         reason = comparison.kl_undefined_reason or "The divergence is not defined for these two models."

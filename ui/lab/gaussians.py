@@ -106,5 +106,5 @@ def _peaks() -> None:
         panel.note(
             "D(P‖Q) averages over P: wherever P has mass Q must have some, so Q covers. It is the direction of "
             "maximum likelihood, and so of training a language model. D(Q‖P) averages over Q: Q may ignore a peak, "
-            "but not stand where P is not. Variational inference and RLHF's penalty take that direction."
+            "but not put mass where P has none. Variational inference and RLHF's penalty take that direction."
         )

@@ -106,7 +106,7 @@ def _sweeps() -> None:
                 f"With 15 bins and {kind} data the estimate of nothing averages 0.5 nats at n = {few} and 0.4 at "
                 f"n = {many} (simulated here), the values often met in practice. The first-order formula says "
                 f"{first_order[0]:.2f} and {first_order[1]:.2f} there; "
-                "it is exact only where every cell is well filled."
+                "it is exact only if every cell is well filled."
             )
     with right:
         place = st.container()
@@ -119,12 +119,12 @@ def _sweeps() -> None:
 def _against_truth(bins: int) -> None:
     table = simulations.bias_against_truth(bins)
     chart = mutual.bias_by_truth(table, theme=layout.theme())
-    panel.chart(chart, "mutual_bias_truth", "Bias against the true information, one line a sample size.")
+    panel.chart(chart, "mutual_bias_truth", "Bias against the true information, one line per sample size.")
     low = {n: (row[0], row[-1]) for n, row in zip(table.rows, table.bias, strict=True)}
     start, end = low[table.rows[0]]
     panel.note(
         f"Histograms are kept for large models because a flat bias drops out of comparisons. For {bins} bins it is "
         f"not flat: at n = {table.rows[0]} it goes from {start:+.2f} to {end:+.2f} nats as the truth rises. Few "
-        "samples lift weak relations, coarse bins cut strong ones. It is nearly flat where n is large and relations "
+        "samples lift weak relations, coarse bins cut strong ones. It is nearly flat if n is large and relations "
         "are weak; compare like n with like n, and with the same bins."
     )

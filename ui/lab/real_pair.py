@@ -13,7 +13,7 @@ from ui.lab import model_pair, panel
 def show() -> None:
     """Draw the part; models are loaded only once asked for."""
     panel.heading(
-        "Real ones: two models at one position",
+        "Real distributions: two models at one position",
         "After the same words each model has a distribution over its whole vocabulary. P is the first model's.",
         "move along the sentence: where the next word is forced the models agree, where it is open they part.",
     )

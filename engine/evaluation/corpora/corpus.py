@@ -1,7 +1,7 @@
-"""A corpus of texts out of a file or a text field.
+"""A corpus of texts, from a file or a text field.
 
-Read are plain text, JSON lines, JSON, CSV and TSV with a header line, and Parquet. The column (or key) with the texts
-is 'text'; without one, the only one that goes by a name of `TEXT_NAMES`; else the person names it.
+It reads plain text, JSON lines, JSON, CSV and TSV with a header line, and Parquet. The column (or key) with the texts
+is 'text'; if there is none, the only one named in `TEXT_NAMES`; else the person names it.
 """
 
 import hashlib
@@ -43,10 +43,10 @@ _FORM_OF_ENDING: dict[str, Form] = {
 }
 _PLAIN: dict[Form, str] = {
     "whole": "plain text, all of it one text",
-    "paragraphs": "plain text, parted by blank lines",
+    "paragraphs": "plain text, split at blank lines",
     "lines": "plain text, one text per line",
 }
-_AS_IT_STANDS = "To take it as plain text, say how its texts are parted (blank lines, one per line, or one text)."
+_AS_IT_STANDS = "To read it as plain text, say how to split it (at blank lines, one text per line, or not at all)."
 
 
 class ColumnError(errors.InputError):
@@ -101,9 +101,9 @@ def read_corpus(text: str, form: Form = "auto", column: str | None = None) -> Co
     text
         What was typed or pasted, or the content of a text file.
     form
-        'whole': one text. 'paragraphs': blank lines part texts. 'lines': one a line. 'jsonl': one JSON object with a
-        'text', or one JSON string, a line. 'json': an array of such objects or strings, alone or in an object. 'csv':
-        a table with a header line, its cells parted by commas, semicolons or tabs. 'auto': what it clearly is, else
+        'whole': one text. 'paragraphs': split at blank lines. 'lines': one per line. 'jsonl': one JSON object with a
+        'text', or one JSON string, per line. 'json': an array of such objects or strings, alone or in an object. 'csv':
+        a table with a header line, its cells separated by commas, semicolons or tabs. 'auto': what it clearly is, else
         'paragraphs'.
     column
         Which column or key holds the texts; by default 'text' or the only one of `TEXT_NAMES`.
@@ -132,7 +132,7 @@ def read_corpus_file(data: bytes, name: str = "", form: Form = "auto", column: s
     data
         The file's bytes: Parquet, or text in UTF-8, or in UTF-16 or UTF-32 with its byte order mark.
     name
-        What the file is called: its ending says the form where `form` is 'auto'. Empty for standard input.
+        What the file is called: its ending says the form if `form` is 'auto'. Empty for standard input.
     form, column
         As for `read_corpus`. Parquet is known by its bytes, whatever `form` says.
 
@@ -153,7 +153,7 @@ def read_corpus_file(data: bytes, name: str = "", form: Form = "auto", column: s
 
 
 def repeated_note(found: Sequence[str]) -> tuple[str, ...]:
-    """A note where texts occur more than once: they count each time, so errors come out too small."""
+    """A note if texts occur more than once: they count each time, so errors come out too small."""
     repeats = len(found) - len(set(found))
     if not repeats:
         return ()

@@ -1,4 +1,4 @@
-"""Which form a text has that nobody has named: JSON and tables are told from prose that looks a little like them."""
+"""The form of a text if nobody has named it: JSON and tables are told from prose that looks a little like them."""
 
 import re
 from typing import Any, Literal

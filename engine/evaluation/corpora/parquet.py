@@ -1,4 +1,4 @@
-"""Parquet files out of their bytes, read in a process of their own (`parquet_reader`)."""
+"""Parquet files from their bytes, read in a process of their own (`parquet_reader`)."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ class Parquet:
 
     def __init__(self, data: bytes, most_rows: int) -> None:
         if not is_parquet(data):
-            raise errors.InputError("The file is no whole Parquet file. Choose another, or save it anew.")
+            raise errors.InputError("The file is not a complete Parquet file. Choose another, or save it again.")
         self._data = data
         self._most_rows = most_rows
         said = self._ask()
@@ -68,10 +68,10 @@ class Parquet:
         try:
             done = subprocess.run(command, input=self._data, capture_output=True, timeout=_MOST_SECONDS, check=False)
             said: dict[str, Any] = json.loads(done.stdout)
-        except (ValueError, OSError, subprocess.TimeoutExpired):  # it took its process down, or is at it for ever
+        except (ValueError, OSError, subprocess.TimeoutExpired):  # it took its process down, or never ends
             said = {"error": "it is damaged"}
         if "error" in said:
-            raise errors.InputError(f"The Parquet file cannot be read ({said['error']}). Save it anew.")
+            raise errors.InputError(f"The Parquet file cannot be read ({said['error']}). Save it again.")
         if "large" in said:
             raise errors.InputError(f"The file's texts take more than {_MOST_BYTES // 10**6:,} MB unpacked. Split it.")
         return said

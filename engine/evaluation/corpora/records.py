@@ -1,4 +1,4 @@
-"""Records out of texts as people have them: JSON lines, JSON, CSV and TSV. `parquet` does the same for Parquet.
+"""Records out of texts: JSON lines, JSON, CSV and TSV. `parquet` does the same for Parquet.
 
 A record is what such a file lists: a string, or an object with named values. What it means is for `reading` and
 `items` to say. Every fault of a file is an `InputError` that says where it is.
@@ -43,7 +43,7 @@ def shown_name(name: str) -> str:
 
 
 def json_lines(text: str) -> Iterator[Record]:
-    r"""One JSON value a line; lines end with \n, \r\n or \r and with nothing else.
+    r"""One JSON value per line; lines end with \n, \r\n or \r and with nothing else.
 
     U+2028, U+2029 and U+0085 may stand inside a JSON string as they are, so `str.splitlines` would cut records.
     """
@@ -53,12 +53,12 @@ def json_lines(text: str) -> Iterator[Record]:
 
 
 def lines_of(text: str) -> list[str]:
-    r"""Lines parted by \n, \r\n or, as on old Macs, \r."""
+    r"""Lines, which end with \n, \r\n or, as on old Macs, \r."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def loaded(line: str) -> Any:
-    """The JSON value of a line, or None where it is none."""
+    """The JSON value of a line, or None if it is none."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
@@ -98,11 +98,11 @@ def json_documents(text: str) -> list[Record]:
         try:
             value, end = decoder.raw_decode(text, start)
         except json.JSONDecodeError as error:
-            raise errors.InputError(f"The file is not whole JSON: {error.msg} on line {error.lineno:,}.") from None
+            raise errors.InputError(f"The file is not complete JSON: {error.msg} on line {error.lineno:,}.") from None
         except ValueError:
             raise errors.InputError("The JSON holds a number that is too long to read.") from None
         except RecursionError:
-            raise NestedTooDeepError("The JSON is nested too deep to be read.") from None
+            raise NestedTooDeepError("The JSON is nested too deeply to be read.") from None
         found.append(Record(f"Line {line}", value))
         after = _after_space(text, end)
         line += text.count("\n", start, after)
@@ -118,7 +118,7 @@ def _after_space(text: str, start: int) -> int:
 
 
 def delimiter_of(text: str) -> str:
-    r"""What parts the cells of a table: the one of comma, semicolon and tab that makes most of its first line.
+    r"""What separates the cells of a table: whichever of comma, semicolon and tab makes most cells of its first line.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def _header(text: str, delimiter: str) -> list[str]:
 def table(text: str, delimiter: str) -> tuple[list[str], Iterator[Record]]:
     """Column names of a table with a header line, and its rows as objects.
 
-    Where tabs part the cells and quotation marks do not pair up, they are taken as they are: many such files know
+    If tabs separate the cells and quotation marks do not pair up, they are taken as they are: many such files know
     no quoting.
     """
     rows = _rows(text, delimiter)

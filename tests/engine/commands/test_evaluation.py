@@ -13,7 +13,7 @@ from engine.evaluation.runs.store import RunStore
 from engine.paths import ROOT
 
 FILES = {
-    "t.txt": ("First text.\n\nSecond text.", "plain text, parted by blank lines; UTF-8"),
+    "t.txt": ("First text.\n\nSecond text.", "plain text, split at blank lines; UTF-8"),
     "t.jsonl": ('{"body": "First text."}\n{"body": "Second text."}', 'JSON lines, key "body"; UTF-8'),
     "t.json": ('{"data": [{"text": "First text."}, {"text": "Second text."}]}', 'JSON, key "text"; UTF-8'),
     "t.csv": ('id,text\n1,First text.\n2,"Second text."\n', 'CSV, column "text"; UTF-8'),

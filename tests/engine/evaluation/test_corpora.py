@@ -153,14 +153,14 @@ def test_prose_stays_prose(prose: str) -> None:
     expected = [piece for piece in prose.replace("\n\n", "\0").split("\0") if piece]
     corpus = reading.read_corpus(prose)
     assert [text.strip() for text in corpus.texts] == [text.strip() for text in expected]
-    assert corpus.notes[0] == "Read as plain text, parted by blank lines."
+    assert corpus.notes[0] == "Read as plain text, split at blank lines."
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("a.csv", "text,label\nhello,1\n", 'Read as CSV, column "text"; UTF-8.'),
-        ("a.txt", "Hello.", "Read as plain text, parted by blank lines; UTF-8."),
+        ("a.txt", "Hello.", "Read as plain text, split at blank lines; UTF-8."),
         ("a.json", '{"rows": [{"Content": "a"}, {"Content": "b"}]}', 'Read as JSON, key "Content"; UTF-8.'),
         ("a.json", '["a", "b"]', "Read as JSON, a list of strings; UTF-8."),
         ("a.jsonl", '{"id": "x", "body": "a"}', 'Read as JSON lines, key "body"; UTF-8.'),
@@ -172,7 +172,7 @@ def test_a_note_says_how_the_file_was_read(name: str, content: str, said: str) -
 
 def test_the_encoding_of_a_file_is_said() -> None:
     corpus = reading.read_corpus_file("½ of it".encode("utf-16"), "a.txt")
-    assert corpus.notes == ("Read as plain text, parted by blank lines; UTF-16.",)
+    assert corpus.notes == ("Read as plain text, split at blank lines; UTF-16.",)
     assert reading.read_corpus_file(as_parquet(["a"]), "x").notes == ('Read as Parquet, column "text".',)
 
 
@@ -186,17 +186,17 @@ def test_the_encoding_of_a_file_is_said() -> None:
         ("a.csv", "text,label\nhello\n", "Line 2 of the table has 1 cell, its first line 2"),
         ("a.csv", 'text,label\n"hello,1\n', "Line 2 of the table cannot be read"),
         ("a.csv", "text,text\nhello,1\n", "Two columns are called 'text'"),
-        ("a.json", '[{"text": "a"}, {"text": "b"', "not whole JSON: .* on line 1"),
-        ("", '[\n {"text": "a"},\n {"text": "b"', "not whole JSON: .* on line 3"),
-        ("", '{"text": "a",', "not whole JSON.* To take it as plain text, say how its texts are parted"),
+        ("a.json", '[{"text": "a"}, {"text": "b"', "not complete JSON: .* on line 1"),
+        ("", '[\n {"text": "a"},\n {"text": "b"', "not complete JSON: .* on line 3"),
+        ("", '{"text": "a",', "not complete JSON.* To read it as plain text, say how to split it"),
         ("a.json", '[{"text": "a"}, 3]', "Entry 2 is neither a text in quotation marks nor an object"),
         ("a.json", '[{"text": "a"}, {"text": 3}]', "Entry 2 lacks a 'text' that is a string"),
-        ("", "[[1], [2]]", "Entry 1 is neither .* say how its texts are parted"),
+        ("", "[[1], [2]]", "Entry 1 is neither .* say how to split it"),
         ("a.jsonl", '{"text": "a"}\n{broken', "Line 2 is not JSON"),
         ("a.json", "[]", "the corpus is empty"),
         ("", "[]", "the corpus is empty"),
         ("a.csv", "text\n", "the corpus is empty"),
-        ("a.parquet", "no table", "no whole Parquet file"),
+        ("a.parquet", "no table", "not a complete Parquet file"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name_and_place(name: str, content: str, said: str) -> None:

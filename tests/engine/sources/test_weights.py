@@ -120,7 +120,7 @@ def test_a_pipe_is_never_opened(name: str, single: Path) -> None:
     os.mkfifo(single / name)
     assert "neither a file nor a directory" in message(single)
     if name == weights.SINGLE:
-        with pytest.raises(ModelFilesError, match="no regular file"):
+        with pytest.raises(ModelFilesError, match="not a regular file"):
             weights.weight_files(single)
 
 

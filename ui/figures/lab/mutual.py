@@ -64,7 +64,7 @@ def estimates(timed: Sequence[TimedEstimate], exact: float, *, theme: Theme) -> 
 
 
 def bias_by_samples(table: InformationBias, *, theme: Theme, mark: tuple[float, float] | None = None) -> go.Figure:
-    """Histogram estimate of independent x and y against sample size, one line a bin count; the band `mark` shaded."""
+    """Histogram estimate of independent x and y against sample size, one line per bin count; the band `mark` shaded."""
     colours = palette(theme)
     figure = go.Figure()
     if mark is not None:
@@ -95,7 +95,7 @@ def bias_by_samples(table: InformationBias, *, theme: Theme, mark: tuple[float, 
 
 
 def bias_by_truth(table: InformationBias, *, theme: Theme) -> go.Figure:
-    """Estimate less truth against the truth, one line a sample size: flat would mean that comparisons are safe."""
+    """Estimate less truth against the truth, one line per sample size: flat would mean that comparisons are safe."""
     colours = palette(theme)
     figure = go.Figure()
     for samples, values, shade in zip(table.rows, table.bias, _shades(len(table.rows), theme), strict=True):
