@@ -35,7 +35,7 @@ def pearson_matrix(columns: Floats) -> Floats:
     >>> pearson_matrix(np.array([[1.0, 4.0, 7.0], [2.0, 2.0, 7.0]]))[0].round(9).tolist()
     [1.0, -1.0, nan]
     """
-    # A constant such as .1 differs from its rounded mean, so it is found by its range, not by its deviation.
+    # A constant such as 0.1 differs from its rounded mean, so it is found by its range, not by its deviation.
     varied = np.ptp(columns, axis=0) > 0 if len(columns) > 1 else np.zeros(columns.shape[1], dtype=np.bool_)
     found = np.full((columns.shape[1], columns.shape[1]), np.nan)
     if varied.any():

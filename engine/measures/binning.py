@@ -113,7 +113,7 @@ def _quantile_cuts(reached: Ints, cuts: set[int], bins: int) -> set[int]:
 
 
 def suggested_bins(sample: ArrayLike, rule: BinCountRule) -> int:
-    """Number of bins by a rule of thumb: square root of n, Sturges 1926, Scott 1979, Freedman-Diaconis 1981.
+    """Bins for a sample (n,) by a rule of thumb: square root of n, Sturges 1926, Scott 1979, Freedman-Diaconis 1981.
 
     Never more than there are samples, nor than 10,000: one far outlier makes the last two rules ask for any number.
 

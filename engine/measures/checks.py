@@ -11,7 +11,7 @@ SUM_TOLERANCE = 1e-6
 
 
 def as_floats(values: ArrayLike, name: str) -> Floats:
-    """Float64 array of `values`, or an `InputError` that names what is wrong: not numbers, empty, NaN or infinite."""
+    """`values`, any shape, as float64, or an `InputError` that says why: not numbers, empty, NaN or infinite."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
@@ -24,7 +24,7 @@ def as_floats(values: ArrayLike, name: str) -> Floats:
 
 
 def as_probabilities(values: ArrayLike, name: str = "P", axis: int = -1) -> Floats:
-    """Float64 array whose entries are >= 0 and sum to 1 along `axis`, or an `InputError`."""
+    """`values`, of any shape, as float64 if all are >= 0 and sum to 1 along `axis`, else an `InputError`."""
     array = np.atleast_1d(as_floats(values, name))
     if array.min() < 0:
         raise InputError(f"{name} contains {array.min():.4g}; probabilities cannot be negative.")
@@ -36,7 +36,7 @@ def as_probabilities(values: ArrayLike, name: str = "P", axis: int = -1) -> Floa
 
 
 def as_probability_pair(p: ArrayLike, q: ArrayLike, axis: int = -1) -> tuple[Floats, Floats]:
-    """P and Q as probabilities with the same number of outcomes along `axis`."""
+    """P and Q, of any shapes that broadcast, as probabilities with the same number of outcomes along `axis`."""
     first, second = as_probabilities(p, "P", axis), as_probabilities(q, "Q", axis)
     if first.shape[axis] != second.shape[axis]:
         raise InputError(f"P has {first.shape[axis]} outcomes and Q has {second.shape[axis]}; they must be the same.")

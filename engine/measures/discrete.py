@@ -127,7 +127,7 @@ def bregman_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
 
 
 def perplexity(mean_surprisal_nats: ArrayLike) -> Floats:
-    """exp(H) of an entropy or cross-entropy in nats: the number of equally likely outcomes that is as uncertain.
+    """exp(H) of (cross-)entropies of any shape in nats: the number of equally likely outcomes that is as uncertain.
 
     With H in bits the same number is 2**H; 2**H with H in nats is not a perplexity.
 
@@ -139,7 +139,7 @@ def perplexity(mean_surprisal_nats: ArrayLike) -> Floats:
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Floats:
-    """exp(z/T) / sum exp(z/T): T < 1 sharpens, T > 1 flattens.
+    """exp(z/T) / sum exp(z/T) of logits of any shape along `axis`: T < 1 sharpens, T > 1 flattens.
 
     >>> softmax([0.0, np.log(3.0)]).round(12).tolist()
     [0.25, 0.75]

@@ -9,7 +9,7 @@ from engine.measures.checks import as_counts, as_probabilities, check_positive
 
 
 def entropy_of_counts(counts: ArrayLike) -> float:
-    """Plug-in entropy in nats of the shares n_i / N. On average too low, by about (K - 1) / (2N) for K outcomes.
+    """Plug-in entropy in nats of the shares n_i / N of counts (K,). On average too low, by about (K - 1) / (2N).
 
     >>> round(entropy_of_counts([1, 1, 2]), 10)
     1.0397207708
@@ -19,7 +19,7 @@ def entropy_of_counts(counts: ArrayLike) -> float:
 
 
 def miller_madow_entropy(counts: ArrayLike) -> float:
-    """Plug-in entropy plus (occupied bins - 1) / (2N) nats: the first-order bias put back. Miller 1955.
+    """Plug-in entropy of counts (K,) plus (occupied bins - 1) / (2N) nats: the first-order bias put back. Miller 1955.
 
     >>> round(miller_madow_entropy([1, 1, 2]) - entropy_of_counts([1, 1, 2]), 10)
     0.25

@@ -69,7 +69,7 @@ class Mixture:
 
 
 def gaussian_entropy(std: float) -> float:
-    """Differential entropy ln(std sqrt(2 pi e)) in nats; negative for std < .242, unlike a discrete entropy."""
+    """Differential entropy ln(std sqrt(2 pi e)) in nats; negative for std < 0.242, unlike a discrete entropy."""
     return float(np.log(check_positive(std, "The standard deviation")) + LOG_ROOT_TAU + 0.5)
 
 

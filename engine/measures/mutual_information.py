@@ -83,7 +83,7 @@ def histogram_mutual_information(x: ArrayLike, y: ArrayLike, bins: int = 15, rul
 
 
 def miller_madow_mutual_information(x: ArrayLike, y: ArrayLike, bins: int = 15, rule: BinRule = "equal_width") -> float:
-    """The histogram estimate with Miller-Madow's correction of each of its three entropies, in nats.
+    """The histogram estimate of samples (n,), (n,) in nats, each of its three entropies corrected by Miller-Madow.
 
     May be negative. If most cells hold one sample or none, it corrects too little: only occupied cells count.
     """
@@ -101,7 +101,7 @@ def miller_madow_counts(joint: ArrayLike) -> float:
 def shuffled_mutual_information(
     x: ArrayLike, y: ArrayLike, bins: int = 15, rule: BinRule = "equal_width", *, shuffles: int = 20, seed: int = 0
 ) -> Approximation:
-    """The histogram estimate after y is shuffled, which leaves no relation: what the bias alone gives.
+    """The histogram estimate of x (n,) and a shuffled y (n,), which have no relation: what the bias alone gives.
 
     For samples that are independent of each other. Series that resemble their own past lose that too, and their bias is
     larger; shift them instead, as `engine.lab.neurons` does.

@@ -78,7 +78,7 @@ def head_logits(network: "PreTrainedModel", hidden: torch.Tensor) -> torch.Tenso
     """Logits as the network itself makes them, but in float32: (..., width) hidden states -> (..., V).
 
     Products of bfloat16 numbers are exact in float32, so that the sums are all that is rounded. In bfloat16 the
-    logits themselves would be: near 16 they lie .125 apart, and tokens tie that the model does not hold equal.
+    logits themselves would be: near 16 they lie 0.125 apart, and tokens tie that the model does not hold equal.
     Differentiable in both the hidden states and the head's weights.
     """
     return logits_of(head(network), output_map(network), hidden)

@@ -5,7 +5,6 @@ All locking about models is here. A model that somebody still holds is not evict
 
 import gc
 import threading
-import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -35,11 +34,10 @@ LoadSteps = Callable[[LocatedModel], Steps[LoadedModel]]
 
 @dataclass(frozen=True)
 class PoolEntry:
-    """One loaded model: the bytes it takes, and when it was last asked for in seconds since the epoch."""
+    """One loaded model and the bytes it takes."""
 
     model: LoadedModel
     memory_bytes: int
-    last_used: float
 
 
 class _Key(NamedTuple):
@@ -136,7 +134,6 @@ class ModelPool:
             with self._lock:
                 entry = self._entries.get(key)
                 if entry is not None:
-                    self._entries[key] = replace(entry, last_used=time.time())
                     self._entries.move_to_end(key)
                     return entry.model
                 others = self._loading.get(key)
@@ -152,7 +149,7 @@ class ModelPool:
             model = yield from self._load(located)
             with self._lock:
                 self._alive[model.network] = _Use(key.device, model.memory_bytes)
-                self._entries[key] = PoolEntry(model, model.memory_bytes, time.time())
+                self._entries[key] = PoolEntry(model, model.memory_bytes)
             return model
         finally:
             with self._lock:

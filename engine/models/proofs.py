@@ -26,9 +26,9 @@ TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "int8": 5e-2, "nf4": 5e-2, "fp4"
 """Largest difference of logits, as a share of their spread, that is rounding in a model of this precision."""
 ROUNDED_APART = {"bfloat16": 0.1, "int8": 0.2, "nf4": 0.1, "fp4": 0.1}
 """Share of the logits' spread by which rows may differ in a lower precision, as a root mean square of each position,
-averaged over positions. Through rounding alone SmolLM2 135M and Gemma 3 270M differ by .01 to .03 in bfloat16, single
-logits by up to .4, and SmolLM2 by .01 in nf4 and .07 to .15 in int8, whose scales depend on what is read together;
-in bfloat16 they differ by .28 and .37 if endings in one row stand at the wrong positions or see each other."""
+averaged over positions. Through rounding alone SmolLM2 135M and Gemma 3 270M differ by 0.01 to 0.03 in bfloat16, single
+logits by up to 0.4, and SmolLM2 by 0.01 in nf4 and 0.07 to 0.15 in int8, whose scales depend on what is read together;
+in bfloat16 they differ by 0.28 and 0.37 if endings in one row stand at the wrong positions or see each other."""
 _MOST_POSITIONS = 64
 
 

@@ -21,7 +21,7 @@ class Alignment:
 
 
 def token_by_token(spans: Ints) -> Alignment:
-    """One tokenization shared by both sides: every token is a span, even where tokens share a character."""
+    """One tokenization (n, 2) shared by both sides: every token is a span, even where tokens share a character."""
     places = np.arange(len(spans))
     ranges = np.stack([places, places + 1], axis=1)
     return Alignment(spans, ranges, ranges)

@@ -110,7 +110,7 @@ class TextTokenizer:
         return Encoding(ids, _tiled(offsets, text))
 
     def token_texts(self, ids: Iterable[int] | Ints) -> list[str]:
-        """One string for people per id. What is not whole characters shows as bytes, never as U+FFFD."""
+        """One string for people per id (n,). What is not whole characters shows as bytes, never as U+FFFD."""
         table = self._texts
         size = len(table)
         listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)

@@ -15,7 +15,7 @@ _LEAST_KL = 1e-6
 
 
 def kl_histogram(kl: Floats, *, theme: Theme, marked: float | None = None) -> go.Figure:
-    """How many tokens have which KL (nats, logarithmic); `marked` draws a line there."""
+    """How many tokens (n,) have which KL (nats, logarithmic); `marked` draws a line there."""
     title = "KL at each token"
     if not kl.size:
         return base.empty(theme=theme, title=title, reason="No token is predicted by both models.")
@@ -28,7 +28,7 @@ def kl_histogram(kl: Floats, *, theme: Theme, marked: float | None = None) -> go
 
 
 def delta_histogram(delta_p: Floats, *, theme: Theme, marked: float | None = None) -> go.Figure:
-    """How many tokens became less or more probable by how much; counts on a logarithmic axis, as most lie at 0."""
+    """How many tokens (n,) became more or less probable by how much; counts on a log axis, as most lie at 0."""
     title = "Change of the token's probability"
     if not delta_p.size:
         return base.empty(theme=theme, title=title, reason="No token is predicted by both models.")
@@ -103,7 +103,7 @@ def paired_outcomes(outcome: PairedOutcome, names: tuple[str, str], *, theme: Th
 
 
 def ending_probabilities(probabilities: list[tuple[str, Floats]], label: int, *, theme: Theme) -> go.Figure:
-    """Softmax over the four endings of one item, a group of bars per ending, a bar per model; the true one is named."""
+    """Softmax (4,) over the endings of one item, a group of bars per ending, a bar per model; the true one is named."""
     colours = palette(theme)
     endings = [f"Ending {n + 1}{' (true)' if n == label else ''}" for n in range(4)]
     figure = go.Figure()

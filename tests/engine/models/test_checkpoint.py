@@ -65,7 +65,9 @@ def test_a_precision_it_cannot_have_is_refused_in_a_sentence(stored: tuple[str, 
     precision, path = stored
     if asked == precision:
         return
-    with pytest.raises(ParameterError, match=rf"was stored in . bits \({precision}\), so it cannot be loaded in {asked}"):
+    with pytest.raises(
+        ParameterError, match=rf"was stored in . bits \({precision}\), so it cannot be loaded in {asked}"
+    ):
         engine.load_model(str(path), asked, "cpu")
     with pytest.raises(ParameterError, match="what was rounded away is gone"):
         ModelPool().get(ModelRequest(str(path), asked).located("cpu"))

@@ -35,7 +35,7 @@ def pair(
 
 
 def chain(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
-    """Cross-entropy = entropy + KL in both directions, as two stacked bars in nats; infinity is hatched to the edge."""
+    """Cross-entropy = entropy + KL of P and Q (K,) both ways, stacked bars in nats; infinity is hatched to the edge."""
     colours = palette(theme)
     rows = ("H(P,Q)", "H(Q,P)")
     entropies = np.array([float(measures.entropy(p)), float(measures.entropy(q))])
@@ -61,7 +61,7 @@ def chain(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
 
 
 def terms(labels: Sequence[str], p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
-    """The pointwise terms p ln(p/q) of D(P||Q), above and below 0, in nats; an infinite one reaches the edge."""
+    """The pointwise terms p ln(p/q) (K,) of D(P||Q), above and below 0, in nats; an infinite one reaches the edge."""
     colours = palette(theme)
     values = measures.kl_terms(p, q)
     finite = np.where(np.isfinite(values), values, 0.0)
@@ -85,7 +85,7 @@ def terms(labels: Sequence[str], p: Floats, q: Floats, *, theme: Theme) -> go.Fi
 
 
 def bregman(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
-    """The curve sum p ln p on the straight line from Q to P, its tangent at Q, and the gap at P, which is D(P||Q)."""
+    """The curve sum p ln p on the line from Q (K,) to P (K,), its tangent at Q, and the gap at P, which is D(P||Q)."""
     colours = palette(theme)
     title = "KL is the gap under a tangent"
     if not np.isfinite(measures.kl_divergence(p, q)):
@@ -118,7 +118,7 @@ def bregman(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
 
 
 def vanishing(p: Floats, q: Floats, index: int, label: str, *, theme: Theme) -> go.Figure:
-    """D(P||Q) in nats as Q's share of one outcome shrinks to 1e-12, the others scaled to fill; then infinity."""
+    """D(P||Q) in nats, P and Q (K,), as Q's share of one outcome shrinks to 1e-12, the others scaled; then infinity."""
     colours = palette(theme)
     shares = np.logspace(np.log10(0.99), np.log10(LEAST_Q), 60)
     others = np.delete(q, index)

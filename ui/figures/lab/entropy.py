@@ -26,7 +26,7 @@ def histogram(edges: Floats, counts: Floats, *, theme: Theme) -> go.Figure:
 
 
 def epsilon_error(epsilons: Floats, errors: Floats, current: float, error: float, *, theme: Theme) -> go.Figure:
-    """How far -sum p ln(p + eps) is from the entropy, in nats, against eps; both on log axes."""
+    """How far -sum p ln(p + eps) is from the entropy, (m,) nats, against eps (m,); both on log axes."""
     colours = palette(theme)
     figure = go.Figure(
         go.Scatter(

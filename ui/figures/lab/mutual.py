@@ -15,7 +15,7 @@ MOST_DOTS = 800
 
 
 def scatter(x: Floats, y: Floats, x_edges: Floats, y_edges: Floats, *, theme: Theme) -> go.Figure:
-    """The sample (its first 800 points) with the bins' edges as a grid behind it."""
+    """The sample (n,), (n,), its first 800 points, with the bins' edges as a grid behind it."""
     colours = palette(theme)
     figure = go.Figure(
         go.Scatter(

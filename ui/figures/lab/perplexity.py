@@ -61,7 +61,7 @@ def bases(names: Sequence[str], values: Sequence[float], right: Sequence[bool], 
 def temperature_curve(
     temperatures: Floats, divergences: Floats, current: float, value: float, *, theme: Theme
 ) -> go.Figure:
-    """D(teacher || student) in nats against temperature, as it is and times T squared, with the current one marked."""
+    """D(teacher || student) (m,) in nats against temperature (m,), plain and times T²; the current one marked."""
     colours = palette(theme)
     figure = go.Figure()
     for name, y, dash in (("D at T", divergences, "solid"), ("T² · D", temperatures**2 * divergences, "dot")):
