@@ -83,7 +83,7 @@ def options() -> engine_access.PairSettings:
 def summary(comparison: ModelComparison) -> None:
     facts = [
         *correlation(comparison),
-        Fact("Spearman", fixed(comparison.spearman, 3), "The same of their order: does A find hard what B finds hard?"),
+        Fact("Spearman", fixed(comparison.spearman, 3), "The same for ranks: does A find hard what B finds hard?"),
         Fact("Compared", f"{comparison.n_predicted:,}", "Pieces of text that both models predict."),
         Fact(
             "B expects more",

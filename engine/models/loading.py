@@ -119,7 +119,7 @@ def _load_network(spec: ModelSpec, path: Path, precision: Precision, device: tor
         raise _load_failure(spec, path, precision, error) from error
     if missing := len(info["missing_keys"]) + len(info["mismatched_keys"]):
         raise ModelFilesError(
-            f"{missing} weights of {spec.title} are missing from its files, so it is no whole causal language model. "
+            f"{missing} weights of {spec.title} are missing, so it is not a whole causal language model. "
             f"Choose a model of the kind 'text generation'; if it is one: {weights.remedy(path)}"
         )
     loaded: PreTrainedModel = network.eval().requires_grad_(False)
@@ -170,7 +170,7 @@ def _load_failure(spec: ModelSpec, path: Path, precision: Precision, error: Exce
         return UnsupportedModelError(f"{spec.title} needs code from its own repository, which is never run here.")
     if "Unrecognized configuration class" in text or "does not recognize this architecture" in text:
         return UnsupportedModelError(
-            f"{spec.title} is of the kind {_model_type(path)!r}, which is no causal language model known here. "
+            f"{spec.title} is of the kind {_model_type(path)!r}, which is not a causal language model known here. "
             "Choose a model of the kind 'text generation'."
         )
     if method := checkpoint.quantisation(path).get("quant_method"):

@@ -63,7 +63,7 @@ def head(network: "PreTrainedModel") -> nn.Module:
     found: Any = network.get_output_embeddings()
     if not isinstance(found, nn.Module) or not isinstance(getattr(found, "weight", None), torch.Tensor):
         raise UnsupportedModelError(
-            "This network has no head that turns hidden states into logits, so it is no causal language model."
+            "This network has no head that turns hidden states into logits, so it is not a causal language model."
         )
     return found
 

@@ -62,7 +62,7 @@ _SPECS = (
         parameters=134_515_008,
         context_length=8192,
         licence="Apache-2.0",
-        note="The model this program brings along: small, recent, and read from 4-bit weights.",
+        note="The model that comes with this program: small, recent, and read from 4-bit weights.",
     ),
     ModelSpec(
         name="gemma3-270m",
@@ -222,7 +222,7 @@ def _unknown_message(name: str) -> str:
 
 def _gguf_message(name: str) -> str:
     return (
-        f"{_shortened(name)} is a GGUF file; reading one's own GGUF files is not possible yet. "
+        f"{_shortened(name)} is a GGUF file, and your own GGUF files cannot be read yet. "
         "Give a directory in Hugging Face layout (config.json, tokenizer.json, .safetensors)."
     )
 

@@ -15,7 +15,7 @@ __all__ = ["Availability", "availability", "fetch_steps", "revision"]
 
 
 def availability(spec: "ModelSpec", *, probe: bool = False) -> Availability:
-    """Whether the files of `spec` are on this machine. Looks at the disk only, unless `probe` asks to ask the hub."""
+    """Whether the files of `spec` are on this machine. Looks at the disk only; with `probe` it asks the hub too."""
     match spec.source:
         case Wheels() as source:
             return wheels.availability(spec, source)

@@ -31,7 +31,7 @@ def availability(spec: "ModelSpec", source: Hub, *, probe: bool) -> Availability
     if path is not None:
         return Availability("here", path, bytes_under(path), "On this machine.")
     if hub_client.is_offline():
-        return Availability("unreachable", None, 0, "Not on this machine, and HF_HUB_OFFLINE forbids to ask the hub.")
+        return Availability("unreachable", None, 0, "Not on this machine, and HF_HUB_OFFLINE forbids asking the hub.")
     if probe:
         return hub_client.ask(source)
     if hub_client.known_unreachable():

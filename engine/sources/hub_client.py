@@ -231,7 +231,7 @@ def _token() -> str | None:
 def _answer(repo: str, question: Callable[[], T]) -> T:
     """The hub's answer, waited for at most a few seconds even if the name server hangs."""
     if is_offline():
-        raise UnreachableError(f"{repo} is not on this machine, and HF_HUB_OFFLINE forbids to ask the hub for it.")
+        raise UnreachableError(f"{repo} is not on this machine, and HF_HUB_OFFLINE forbids asking the hub for it.")
     if known_unreachable():
         raise _unreachable()
     answers: list[T] = []

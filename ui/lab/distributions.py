@@ -33,7 +33,7 @@ def show() -> None:
 def _by_hand() -> None:
     panel.heading(
         "Two distributions",
-        "D(P‖Q) is what it costs extra, per sample, to code what P produces with a code made for Q instead of P.",
+        "D(P‖Q) is the extra cost, per sample, of coding what P produces with a code made for Q.",
         "drag one bar of Q to the floor while P still needs it, and watch which of the two divergences survives.",
     )
     left, right = st.columns([5, 7], gap="large")

@@ -26,14 +26,14 @@ def show() -> None:
     """Draw the panel."""
     panel.heading(
         "Entropy of a sample",
-        "To measure a continuous sample it is cut into bins; the number of bins is then part of the answer.",
+        "A continuous sample is cut into bins to be measured, so the number of bins is part of the answer.",
         "double the bins and see the entropy rise by about ln 2 = 0.69 nats, until the samples run out.",
     )
     _histogram()
     panel.heading(
         "Zeros, handled exactly",
         "An empty bin adds nothing: 0 ln 0 = 0. An ε inside the logarithm avoids the warning and changes the answer.",
-        "raise ε and watch the error; at ε = 0.1 what comes out is no entropy of anything: 0.89 nats instead of 1.21.",
+        "raise ε and watch the error; at ε = 0.1 the result is not the entropy of anything: 0.89 nats instead of 1.21.",
     )
     _zeros()
     panel.heading(

@@ -83,7 +83,7 @@ def test_a_gguf_file_is_named_as_such_and_is_no_hub_id(
         (tmp_path / "models").mkdir()
         (tmp_path / name.replace("~", ".").lstrip("/").replace("nowhere/", "")).write_bytes(b"GGUF")
         name = name.replace("/nowhere", str(tmp_path))
-    with pytest.raises(UnknownModelError, match=r"gguf is a GGUF file; .* not possible yet\. Give a directory"):
+    with pytest.raises(UnknownModelError, match=r"gguf is a GGUF file, .* cannot be read yet\. Give a directory"):
         registry.resolve(name.lower() if "~" not in name else name.replace("GGUF", "gguf"))
 
 

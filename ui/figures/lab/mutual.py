@@ -118,7 +118,7 @@ def _wider(edges: Floats) -> list[float]:
 
 
 def _grid(x_edges: Floats, y_edges: Floats) -> dict[str, list[float | None]]:
-    """All edges as one broken line: cheaper than a shape each."""
+    """All edges as one broken line, which is cheaper than one shape per edge."""
     xs: list[float | None] = []
     ys: list[float | None] = []
     for x in x_edges[1:-1]:
