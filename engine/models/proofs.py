@@ -17,7 +17,6 @@ from engine.models import network as networks
 if TYPE_CHECKING:
     from engine.models.loaded import LoadedModel
 
-SHORTCUTS = ("pieces", "packed", "padding", "cache", "batch")
 SHORTEST = 40
 """Tokens of a probe, unless something asks for a longer one."""
 _BEYOND = 24
