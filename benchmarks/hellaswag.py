@@ -68,7 +68,7 @@ def harness_log_likelihoods(harness: Any, some: list[HellaSwagItem]) -> np.ndarr
 
 
 def against_harness(model: LoadedModel, faster: LoadedModel, some: list[HellaSwagItem]) -> dict[str, Any]:
-    """Both on the same items by turns: agreement, and seconds an item."""
+    """Both on the same items by turns: agreement, and seconds per item."""
     from lm_eval.models.huggingface import HFLM
 
     backend = model.tokenizer.backend

@@ -95,7 +95,7 @@ def scored(name: str, p: np.ndarray, q: np.ndarray) -> dict[str, Any]:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--items", type=int, default=1000, help="texts a set")
+    options.add_argument("--items", type=int, default=1000, help="texts per set")
     options.add_argument("--new-tokens", type=int, default=32)
     chosen = options.parse_args()
     if not DATA.exists():

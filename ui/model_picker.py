@@ -64,7 +64,7 @@ def add_model(name: str) -> str:
     Raises
     ------
     UnknownModelError
-        Where it is neither.
+        If it is neither.
     """
     spec = registry.resolve(name)
     if spec.name not in known_names():

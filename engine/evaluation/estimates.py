@@ -17,16 +17,16 @@ _NAN = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number, its standard errors and what they rest on. Errors have the number's unit; NaN where unknown.
+    """A number, its standard errors and what they rest on. Errors have the number's unit; NaN if unknown.
 
     Attributes
     ----------
     value : the number
     error : standard error with tokens (or questions) taken as independent
     error_by_text : standard error with only texts taken as independent: the one to trust. NaN for one text
-    texts : number of texts, 0 where unknown or where texts are not the unit
-    tokens : number of tokens (or questions), 0 where unknown
-    low, high : ends of the 95 % interval where it is not value plus and minus t times the error: of shares, of
+    texts : number of texts, 0 if unknown or where texts are not the unit
+    tokens : number of tokens (or questions), 0 if unknown
+    low, high : ends of the 95 % interval if it is not value plus and minus t times the error: of shares, of
         exponentials, and of what whole texts were drawn again for
     """
 
@@ -51,7 +51,7 @@ class Estimate:
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Where the number lies with that confidence: `low` and `high` if known, else value ± t × `standard_error`.
 
-        Student's t has one degree of freedom less than there are texts (or tokens, with one text); where their number
+        Student's t has one degree of freedom less than there are texts (or tokens, with one text); if their number
         is not known it is the normal quantile. NaN without an error.
 
         Examples
@@ -66,17 +66,17 @@ class Estimate:
 
     @property
     def design_effect(self) -> float:
-        """How many times the variance over texts is that over tokens; NaN where either is unknown or 0."""
+        """How many times the variance over texts is that over tokens; NaN if either is unknown or 0."""
         return (self.error_by_text / self.error) ** 2 if self.by_text and self.error > 0 else _NAN
 
     @property
     def effective_tokens(self) -> float:
-        """Number of independent tokens that would tell as much; NaN where unknown."""
+        """Number of independent tokens that would tell as much; NaN if unknown."""
         return self.tokens / self.design_effect if self.tokens and self.design_effect > 0 else _NAN
 
 
 def _student(confidence: float, units: int) -> float:
-    """Quantile of t that leaves (1 - confidence) / 2 above, `units` values known; the normal one where none are."""
+    """Quantile of t that leaves (1 - confidence) / 2 above, `units` values known; the normal one if none are."""
     from scipy import special
 
     upper = (1 + confidence) / 2
@@ -84,7 +84,7 @@ def _student(confidence: float, units: int) -> float:
 
 
 def few_texts_note(texts: int) -> str | None:
-    """A sentence on how far errors can be trusted with so few texts; None where there are enough."""
+    """A sentence on how far errors can be trusted with so few texts; None if there are enough."""
     if texts >= SOUND_TEXTS:
         return None
     if texts < 2:

@@ -50,7 +50,7 @@ def read_texts(path: str | PathLike[str], form: Form = "auto", column: str | Non
     Parameters
     ----------
     path
-        Plain text (blank lines part texts), JSON lines, JSON, CSV or TSV with a header line, or Parquet.
+        Plain text (split at blank lines), JSON lines, JSON, CSV or TSV with a header line, or Parquet.
     form, column
         What the file is, and which column or key holds the texts, if that is not clear; see
         `engine.evaluation.corpora.corpus.read_corpus_file`, which also says how it read the file.

@@ -1,4 +1,4 @@
-"""Small against large at a glance: one row a measure, both models, each with its uncertainty, out of kept runs."""
+"""Small against large at a glance: one row per measure, both models, each with its uncertainty, out of kept runs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,7 +39,7 @@ def missing(table: Sequence[Row]) -> list[str]:
 
 
 def few_texts_note(table: Sequence[Row]) -> str | None:
-    """A sentence on errors over fewer texts than they need; None where there are enough or nothing was measured."""
+    """A sentence on errors over fewer texts than they need; None if there are enough or nothing was measured."""
     found = [one.texts for row in table for one in (row.base, row.candidate) if one is not None and one.texts]
     return estimates.few_texts_note(min(found)) if found else None
 

@@ -18,7 +18,7 @@ _PROBED_TAIL = 8
 
 
 def pads(model: ScoringModel, length: int) -> bool:
-    """Whether rows of up to `length` tokens may be read together, padded on the right where they are shorter."""
+    """Whether rows of up to `length` tokens may be read together, padded on the right if they are shorter."""
     if not isinstance(model, LoadedModel):
         return False
 

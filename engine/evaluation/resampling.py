@@ -19,7 +19,7 @@ FEWEST_TEXTS = 5
 """Below, the few sums that can be drawn say nothing about the tails: nominal 95 % intervals covered 71 % at 3 texts."""
 MOST_DRAWS, FEWEST_DRAWS = 2000, 200
 _TOKENS_DRAWN, _TEXTS_DRAWN = 50_000_000, 10_000_000
-"""Draws are fewer where the corpus is large: about a second for a column and tens of megabytes for all draws."""
+"""Draws are fewer if the corpus is large: about a second for a column and tens of megabytes for all draws."""
 _BEYOND = 5
 """Tokens that must lie beyond a percentile for the draws to tell how it varies; an extreme has none."""
 _NONE = (float("nan"), float("nan"))
@@ -86,7 +86,7 @@ class Draws:
         return float(low), float(high)
 
     def quantile_intervals(self, values: Floats, fractions: tuple[float, ...]) -> tuple[Interval, ...]:
-        """95 % interval of each percentile; NaN where too few tokens lie beyond it, or with too few texts."""
+        """95 % interval of each percentile; NaN if too few tokens lie beyond it, or with too few texts."""
         if not len(self.counts):
             return (_NONE,) * len(fractions)
         drawn = self.quantiles(values, fractions)

@@ -11,7 +11,7 @@ from engine.evaluation.estimates import Estimate
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measure of both models. None where nothing was measured; `better` is 'lower', 'higher' or ''."""
+    """One measure of both models. None if nothing was measured; `better` is 'lower', 'higher' or ''."""
 
     measure: str
     unit: str
@@ -21,7 +21,7 @@ class Row:
     basis: str
     """What it was measured on, for a person."""
     units: str = "tokens"
-    """What the errors take as independent where they are not by text."""
+    """What the errors take as independent if they are not by text."""
     cost: bool = False
     """Whether it is what a model costs; costs stand last in the table."""
     run_id: str | None = None
@@ -29,14 +29,14 @@ class Row:
     """The evaluation that measures it."""
 
     def error_over(self, estimate: Estimate | None) -> str:
-        """What the stated error of `estimate` takes as independent; empty where it has none."""
+        """What the stated error of `estimate` takes as independent; empty if it has none."""
         if estimate is None or not np.isfinite(estimate.standard_error):
             return ""
         return "texts" if estimate.by_text else self.units
 
 
 def kept_estimate(value: Mapping[str, Any] | None) -> Estimate | None:
-    """An estimate out of a summary; None where there is none. What other versions kept beside it is left out."""
+    """An estimate out of a summary; None if there is none. What other versions kept beside it is left out."""
     if value is None or value["value"] is None:
         return None
     known = [field.name for field in fields(Estimate) if field.name in value]

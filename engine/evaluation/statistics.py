@@ -35,7 +35,7 @@ _NAN = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Percentile:
-    """The value below which `fraction` of the tokens lie, and its 95 % interval, NaN where there is none."""
+    """The value below which `fraction` of the tokens lie, and its 95 % interval, NaN if there is none."""
 
     fraction: float
     value: float
@@ -50,7 +50,7 @@ class PerplexityStatistics:
     base: Estimate
     candidate: Estimate
     correlation: float
-    """Of the two models' log-probabilities over tokens; NaN where one of them is constant."""
+    """Of the two models' log-probabilities over tokens; NaN if one of them is constant."""
     ln_ratio: Estimate
     ratio: Estimate
     difference: Estimate
@@ -146,7 +146,7 @@ def correlation_per_character(base: Floats, candidate: Floats, characters: npt.A
 
 
 def root_mean_square(values: Floats, groups: Ints | None = None, draws: Draws | None = None) -> Estimate:
-    """Root of the mean square of `values` (n,), errors to first order; no error where the root is 0."""
+    """Root of the mean square of `values` (n,), errors to first order; no error if the root is 0."""
     square = mean(values**2, groups)
     root = float(np.sqrt(square.value))
     if not root:

@@ -203,7 +203,7 @@ class TrainingRun:
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
 
     def to_csv(self) -> str:
-        """The curves, one line a step; what was not measured is an empty cell."""
+        """The curves, one line per step; what was not measured is an empty cell."""
         nan = float("nan")
         columns = {name: [getattr(each, name) for each in self.steps] for name in CURVES}
         return csv_text({name: [nan if cell is None else cell for cell in column] for name, column in columns.items()})

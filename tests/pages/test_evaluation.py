@@ -82,7 +82,7 @@ def test_the_first_view_is_a_finished_example_with_a_token_open(run_page: OpenAp
     assert numbers.columns.tolist() == ["number", "value", "by_text", "interval", "by_token"]
     assert any("Only 8 texts" in warning.value for warning in app.warning)
     assert any("Trust ± by text" in caption.value for caption in app.caption)
-    assert any("parted into paragraphs have a higher perplexity" in caption.value for caption in app.caption)
+    assert any("split into paragraphs have a higher perplexity" in caption.value for caption in app.caption)
     assert len(tokens) == 12
     (strip,) = strips(app)
     assert strip["kind"] == "comparison"

@@ -14,10 +14,10 @@ from engine import export, formatting
 from engine.evaluation import divergence, kinds
 from engine.evaluation.divergence import evaluate
 from engine.evaluation.divergence.result import CorpusDivergence
-from engine.evaluation.hellaswag import HellaSwagRun, paired
+from engine.evaluation.hellaswag import HellaSwagAnswers, paired
 from engine.evaluation.hellaswag.evaluate import HellaSwagResult
 from engine.evaluation.mauve.clusters import CURVE_POINTS
-from engine.evaluation.mauve.result import MauveRun, MauveSet
+from engine.evaluation.mauve.result import MauveSet, MauveSets
 from engine.evaluation.mauve.score import MauveResult, mauve_score
 from engine.evaluation.runs.drivers import Pace
 from engine.evaluation.runs.store import Run
@@ -103,8 +103,8 @@ def test_clusters_are_sorted_from_human_to_other(score: MauveResult) -> None:
     assert sum(human.y) == pytest.approx(1)
 
 
-def scored(*sets: tuple[str, MauveResult]) -> MauveRun:
-    return MauveRun((), tuple(MauveSet(title, (), result) for title, result in sets), "f", "")
+def scored(*sets: tuple[str, MauveResult]) -> MauveSets:
+    return MauveSets((), tuple(MauveSet(title, (), result) for title, result in sets), "f", "")
 
 
 def test_beside_each_score_stands_human_against_human_once_if_it_is_the_same(score: MauveResult) -> None:
@@ -251,9 +251,9 @@ def test_notes_of_both_models_are_said_once_and_those_of_one_with_its_name() -> 
         notes=("1 item left out.",),
     )
     other = replace(one, model_title="Large", notes=("1 item left out.", "Read one by one."))
-    found = hellaswag_panel.notes(HellaSwagRun((), (one, other)))
+    found = hellaswag_panel.notes(HellaSwagAnswers((), (one, other)))
     assert found == ["1 item left out.", "Large: Read one by one."]
-    assert hellaswag_panel.notes(HellaSwagRun((), (one,))) == ["1 item left out."]
+    assert hellaswag_panel.notes(HellaSwagAnswers((), (one,))) == ["1 item left out."]
 
 
 def test_the_table_and_the_tokens_say_how_texts_opened(result: CorpusDivergence) -> None:

@@ -66,7 +66,7 @@ def _same_first_guess(estimate: Estimate, kl: Floats, same: Floats) -> Number:
         differ = np.flatnonzero(same < 1.0)
         return differ[np.argsort(-kl[differ], kind="stable")][:MOST_TOKENS]
 
-    about = "tokens where the first guesses differ or are tied, largest KL first"
+    about = "tokens whose first guesses differ or are tied, largest KL first"
     return _line("Same first guess", estimate, opens, about, percent=True)
 
 

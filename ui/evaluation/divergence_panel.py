@@ -31,10 +31,10 @@ from ui.layout import Fact
 from ui.reading_options import CorpusReading
 
 _FORM_TITLES: dict[Form, str] = {
-    "auto": "Found out by itself",
+    "auto": "Detect automatically",
     "whole": "One text",
-    "paragraphs": "Blank lines part texts",
-    "lines": "One text a line",
+    "paragraphs": "At blank lines",
+    "lines": "One text per line",
     "jsonl": "JSON lines with a 'text'",
     "json": "JSON: a list of texts",
     "csv": "CSV or TSV with a 'text' column",
@@ -57,7 +57,7 @@ def choose(a: ModelRequest, b: ModelRequest) -> CorpusReading:
             with messages.shown():
                 runs.begin(example(a, b, **how))
     if chosen == "own":
-        form = st.selectbox("Texts are parted by", FORMS, format_func=_FORM_TITLES.__getitem__, key="corpus_form")
+        form = st.selectbox("Split texts by", FORMS, format_func=_FORM_TITLES.__getitem__, key="corpus_form")
         own_data.form(
             "corpus",
             "Compare on this corpus",
@@ -83,7 +83,7 @@ def of_result(run: Run, result: CorpusDivergence) -> None:
         st.info(messages.plain(result.kl_undefined_reason), icon=":material/difference:")
     if np.unique(result.texts).size > 1:
         st.caption(
-            "Each text is read by itself, without those before it. The same words parted into paragraphs have a higher "
+            "Each text is read alone, without those before it. The same words split into paragraphs have a higher "
             "perplexity than as one text, which is how most published figures read them."
         )
     opened(run, result)

@@ -10,7 +10,7 @@ import streamlit as st
 from engine import export, formatting
 from engine.arrays import Bools, Ints
 from engine.evaluation import hellaswag
-from engine.evaluation.hellaswag import HellaSwagRun, hub_items, paired
+from engine.evaluation.hellaswag import HellaSwagAnswers, hub_items, paired
 from engine.evaluation.hellaswag.evaluate import CONVENTIONS, Convention, HellaSwagResult
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.hellaswag.paired import Flip, PairedOutcome
@@ -29,7 +29,7 @@ from ui.layout import Fact
 _OWN = own_data.Field(
     "items",
     "Items",
-    "The official JSONL (activity_label, ctx_a, ctx_b, endings, label), or six lines an item: context, label, "
+    "The official JSONL (activity_label, ctx_a, ctx_b, endings, label), or six lines per item: context, label, "
     "four endings.",
 )
 _CONVENTION_TITLES: dict[Convention, str] = {
@@ -97,7 +97,7 @@ def _plan(
     return hellaswag.plan(list(dict.fromkeys((a, b))), items, bos=bos, notes=notes)
 
 
-def of_result(run: Run, result: HellaSwagRun) -> None:
+def of_result(run: Run, result: HellaSwagAnswers) -> None:
     """Everything about a finished run."""
     about = "How an ending's log-probability becomes a choice. It changes the number: say which you use."
     convention = layout.choice(
@@ -117,14 +117,14 @@ def of_result(run: Run, result: HellaSwagRun) -> None:
     _items(run, result, convention)
 
 
-def notes(result: HellaSwagRun) -> list[str]:
+def notes(result: HellaSwagAnswers) -> list[str]:
     """What a reader of the numbers should see: each sentence once, with its model's name if it is not of both."""
     said = [(note, one.model_title) for one in result.results for note in one.notes]
     both = {note for note, _ in said if sum(note == other for other, _ in said) == len(result.results)}
     return list(dict.fromkeys(note if note in both else f"{title}: {note}" for note, title in said))
 
 
-def _facts(result: HellaSwagRun, convention: Convention) -> list[Fact]:
+def _facts(result: HellaSwagAnswers, convention: Convention) -> list[Fact]:
     shown = [
         Fact(
             f"{role}: {one.model_title}",
@@ -136,11 +136,11 @@ def _facts(result: HellaSwagRun, convention: Convention) -> list[Fact]:
     ]
     for role, one in zip(("base", "candidate"), result.results, strict=False):
         rate = len(one) / one.seconds if one.seconds else float("nan")
-        shown.append(Fact(f"Speed, {role}", f"{rate:.2f} items/s", "Items a second, waiting not counted."))
+        shown.append(Fact(f"Speed, {role}", f"{rate:.2f} items/s", "Items per second, waiting not counted."))
     return shown
 
 
-def _pair(result: HellaSwagRun, convention: Convention) -> None:
+def _pair(result: HellaSwagAnswers, convention: Convention) -> None:
     outcome = outcome_of(result, convention)
     bar, facts = st.columns([3, 2], gap="large", vertical_alignment="center")
     with bar:
@@ -185,7 +185,7 @@ def _flip(name: str, flip: Flip) -> str:
     return f"{name} {flip.count:,} ({formatting.share(flip.share)}, {ends})"
 
 
-def outcome_of(result: HellaSwagRun, convention: Convention) -> PairedOutcome:
+def outcome_of(result: HellaSwagAnswers, convention: Convention) -> PairedOutcome:
     """The two models on the same items."""
     a, b = result.results
     return paired.compare_outcomes(
@@ -193,7 +193,7 @@ def outcome_of(result: HellaSwagRun, convention: Convention) -> PairedOutcome:
     )
 
 
-def _items(run: Run, result: HellaSwagRun, convention: Convention) -> None:
+def _items(run: Run, result: HellaSwagAnswers, convention: Convention) -> None:
     layout.section("Items", "Select one to see its four endings, their scores and probabilities.")
     chosen, which = np.arange(len(result.items)), _ALL
     if len(result.results) == 2:
@@ -219,7 +219,7 @@ _ITEM_COLUMNS: dict[str, Any] = {
 }
 
 
-def _items_frame(result: HellaSwagRun, convention: Convention, chosen: Ints) -> pd.DataFrame:
+def _items_frame(result: HellaSwagAnswers, convention: Convention, chosen: Ints) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "number": chosen + 1,
@@ -233,7 +233,7 @@ def _items_frame(result: HellaSwagRun, convention: Convention, chosen: Ints) -> 
     return frame
 
 
-def _item(result: HellaSwagRun, index: int, convention: Convention) -> None:
+def _item(result: HellaSwagAnswers, index: int, convention: Convention) -> None:
     item = result.items[index]
     st.text(item.context)
     text, chart = st.columns([3, 2], gap="medium")
@@ -256,7 +256,7 @@ _ENDING_COLUMNS: dict[str, Any] = {
 }
 
 
-def _endings_frame(result: HellaSwagRun, index: int, convention: Convention) -> pd.DataFrame:
+def _endings_frame(result: HellaSwagAnswers, index: int, convention: Convention) -> pd.DataFrame:
     item = result.items[index]
     frame = pd.DataFrame(
         {"true": ["true" if n == item.label else str(n + 1) for n in range(4)], "ending": list(item.endings)}
@@ -266,12 +266,12 @@ def _endings_frame(result: HellaSwagRun, index: int, convention: Convention) -> 
     return frame
 
 
-def files(run: Run, result: HellaSwagRun, stem: str) -> list[Export]:
+def files(run: Run, result: HellaSwagAnswers, stem: str) -> list[Export]:
     """Items as CSV."""
     return [Export("Items (CSV)", f"{stem}.csv", "text/csv", lambda: _csv(result))]
 
 
-def _csv(result: HellaSwagRun) -> str:
+def _csv(result: HellaSwagAnswers) -> str:
     columns: dict[str, Sequence[object]] = {
         "context": [item.context for item in result.items],
         "label": [item.label for item in result.items],

@@ -27,7 +27,7 @@ _TEXTS = own_data.Field(
     "Human texts",
     "Paste texts, a blank line between them, or choose a file. Each is cut after its opening and continued.",
 )
-_ITEMS = own_data.Field("mauve_items", "HellaSwag items", "The official JSONL, or six lines an item.")
+_ITEMS = own_data.Field("mauve_items", "HellaSwag items", "The official JSONL, or six lines per item.")
 _SETS = (
     own_data.Field("mauve_human", "Human texts, blank lines between them", file_label="Or a file of human texts"),
     own_data.Field("mauve_other", "The other set", file_label="Or a file of the other set"),
@@ -66,13 +66,13 @@ def _features() -> ModelRequest:
 
 
 def _default_features() -> ModelRequest:
-    """The authors' model where it is on this machine, else the one that always is."""
+    """The authors' model if it is on this machine, else the one that always is."""
     here = sources.availability(registry.resolve("gpt2-large")).state == "here"
     return ModelRequest("gpt2-large" if here else registry.DEFAULT_MODEL)
 
 
 def _sampling(*, writes: bool) -> tuple[Sampling, int]:
-    """How the models write; the defaults where nothing is written."""
+    """How the models write; the defaults if nothing is written."""
     if not writes:
         return Sampling(), 12
     with st.container(horizontal=True, vertical_alignment="bottom", key="sampling"):

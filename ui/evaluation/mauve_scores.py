@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine import formatting
 from engine.evaluation.mauve.halves import Measures
-from engine.evaluation.mauve.result import MauveRun, MauveSet, contrasting_clusters
+from engine.evaluation.mauve.result import MauveSet, MauveSets, contrasting_clusters
 from engine.evaluation.mauve.score import MauveResult
 from engine.evaluation.runs.store import Run
 from ui import exports, layout, messages, reading_options
@@ -20,7 +20,7 @@ _TEXTS = 5
 HUMAN = "Human against human"
 
 
-def of_result(run: Run, result: MauveRun) -> None:
+def of_result(run: Run, result: MauveSets) -> None:
     """Everything about a finished run."""
     first = result.sets[0].result
     about = f"Human texts, and texts of each other set, in {first.buckets} clusters."
@@ -39,7 +39,7 @@ def of_result(run: Run, result: MauveRun) -> None:
     _contrasts(result, shown)
 
 
-def facts(result: MauveRun) -> list[Fact]:
+def facts(result: MauveSets) -> list[Fact]:
     """The score of each set, each followed by what sets that are alike score unless that was shown already."""
     shown: list[Fact] = []
     for one in result.sets:
@@ -80,7 +80,7 @@ def _alike(result: MauveResult) -> Fact | None:
     return Fact(HUMAN, formatting.with_error(found.alike.score), about)
 
 
-def _details(result: MauveRun) -> None:
+def _details(result: MauveSets) -> None:
     """All measures of all sets as a table, with human against human beside them."""
     with st.expander("Details", icon=":material/table_rows:"):
         st.dataframe(table(result), hide_index=True, key="mauve_details")
@@ -91,7 +91,7 @@ def _details(result: MauveRun) -> None:
         )
 
 
-def table(result: MauveRun) -> pd.DataFrame:
+def table(result: MauveSets) -> pd.DataFrame:
     """A row per set and size, and per human reference: its three measures with their errors."""
     rows = []
     for one in result.sets:
@@ -113,7 +113,7 @@ def _row(name: str, sizes: tuple[int, int], found: Measures) -> dict[str, str]:
     }
 
 
-def _charts(result: MauveRun, shown: MauveSet) -> None:
+def _charts(result: MauveSets, shown: MauveSet) -> None:
     curve, clusters = st.columns(2, gap="medium")
     with curve:
         chart = figures.mauve_curves([(one.title, one.result) for one in result.sets], theme=layout.theme())
@@ -124,7 +124,7 @@ def _charts(result: MauveRun, shown: MauveSet) -> None:
         st.plotly_chart(chart, theme=None, key="mauve_clusters", config=base.TOOLBAR, alt="Texts in each cluster")
 
 
-def _contrasts(result: MauveRun, one: MauveSet) -> None:
+def _contrasts(result: MauveSets, one: MauveSet) -> None:
     """The clusters where the sets differ most, with texts of both."""
     layout.section("Where they differ", "Clusters in which one set has many more texts than the other, with examples.")
     first = one.result.clusterings[0]
@@ -141,7 +141,7 @@ def _contrasts(result: MauveRun, one: MauveSet) -> None:
             st.dataframe(frame, column_config=setting, hide_index=True, key=f"cluster_texts_{title}", row_height=70)
 
 
-def files(run: Run, result: MauveRun, stem: str) -> list[Export]:
+def files(run: Run, result: MauveSets, stem: str) -> list[Export]:
     """All texts with their clusters as JSON."""
 
     def texts() -> str:

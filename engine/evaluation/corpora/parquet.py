@@ -49,7 +49,7 @@ class Parquet:
             raise errors.InputError(f"The file has {self._rows:,} rows; the limit is {most_rows:,}. Split it.")
 
     def strings(self, name: str) -> Iterator[str | None]:
-        """A column of strings, None where a cell is empty."""
+        """A column of strings, None if a cell is empty."""
         kind = self._types[name]
         if not any(kind == plain or kind.startswith(f"dictionary<values={plain},") for plain in _STRING_TYPES):
             raise errors.InputError(f"Column {shown_name(name)!r} holds {kind}, not text. Choose another column.")

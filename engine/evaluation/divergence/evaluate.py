@@ -42,7 +42,7 @@ class Piece:
     text: str
     first: int
     encoding: Encoding | None
-    """Its tokens where both models share a vocabulary, else None."""
+    """Its tokens if both models share a vocabulary, else None."""
 
 
 def corpus_divergence_steps(

@@ -32,7 +32,7 @@ class CorpusDivergence:
     kl : (n,) float64, KL(base || candidate) in nats, or None
     same_top1 : (n,) float64 in [0, 1], as in `engine.scoring.results.ModelComparison`, or None
     octets : (n,) int64, UTF-8 bytes of the characters that each is the first to cover
-    statistics : the whole table where the vocabulary is shared, else None
+    statistics : the whole table if the vocabulary is shared, else None
     perplexity_base, perplexity_candidate : per token of each model; comparable only with one vocabulary
     bits_per_byte_base, bits_per_byte_candidate : over the same bytes for both models, from the first border on that
         both have predicted up to; comparable across tokenizers

@@ -22,7 +22,7 @@ KIND, TITLE = "hellaswag", "HellaSwag"
 
 
 @dataclass(frozen=True, eq=False)
-class HellaSwagRun:
+class HellaSwagAnswers:
     """The items that every model has answered, and what each made of them."""
 
     items: tuple[HellaSwagItem, ...]
@@ -47,7 +47,7 @@ def models(settings: Mapping[str, Any]) -> list[ModelRequest]:
     return planning.wanted(settings["models"])
 
 
-def steps(work: Work) -> Steps[HellaSwagRun]:
+def steps(work: Work) -> Steps[HellaSwagAnswers]:
     """Ask one model after the other."""
     items, bos = _items(work.inputs), planning.bos_of(work.settings)
     results = []
@@ -56,18 +56,18 @@ def steps(work: Work) -> Steps[HellaSwagRun]:
         model = yield from work.load(stage, wanted)
         asked = evaluate.evaluate_hellaswag_steps(model, items, bos=bos, keep=work.keep, stage=stage)
         results.append((yield from asked))
-    return HellaSwagRun(*evaluate.shared(items, results))
+    return HellaSwagAnswers(*evaluate.shared(items, results))
 
 
-def reopen(store: RunStore, run: Run) -> HellaSwagRun:
+def reopen(store: RunStore, run: Run) -> HellaSwagAnswers:
     """The answers kept, of the items that every model that was asked has answered."""
     items = _items(store.inputs(run.id))
     stages = sorted({stage for stage, _ in store.places(run.id)})
     results = [evaluate.reopened(store.batches(run.id, stage), items) for stage in stages]
-    return HellaSwagRun(*evaluate.shared(items, results))
+    return HellaSwagAnswers(*evaluate.shared(items, results))
 
 
-def summary(found: HellaSwagRun) -> dict[str, Any]:
+def summary(found: HellaSwagAnswers) -> dict[str, Any]:
     """Accuracies of each model."""
     return {"models": [_numbers(one) for one in found.results]}
 

@@ -28,7 +28,7 @@ CONVENTIONS: tuple[Convention, ...] = ("acc", "acc_norm", "acc_bytes")
 
 BATCH_TOKENS = 1024
 """Tokens of one forward pass: large enough to keep two cores busy, small enough that a stop takes about a second."""
-APART = "Each ending is read by itself: this network gives other numbers for endings packed in one row."
+APART = "Each ending is read alone: this network gives other numbers for endings packed in one row."
 """Said if the slower way is taken."""
 
 

@@ -66,7 +66,7 @@ def read_item_set(text: str, *, capitalise: bool = True) -> ItemSet:
     ----------
     text
         JSONL with `activity_label`, `ctx_a`, `ctx_b` (or `ctx`), `endings`, `label` on each line, or the same as a
-        JSON array; or six lines an item: context, label, four endings.
+        JSON array; or six lines per item: context, label, four endings.
     capitalise
         For the six-line form, which has lost the border between `ctx_a` and `ctx_b`: capitalise the last sentence
         where it opens with a lower-case letter, as lm-evaluation-harness capitalises `ctx_b`.
@@ -193,7 +193,7 @@ def _six_lines(lines: Sequence[str], capitalise: bool) -> Iterator[tuple[str, tu
         if len(block) < 2 + ENDINGS:
             raise errors.InputError(
                 f"Line {number}: the last item has {len(block)} of 6 lines. An item is a context, a label and "
-                f"{ENDINGS} endings, one a line."
+                f"{ENDINGS} endings, one per line."
             )
         context, label, *endings = (line for _, line in block)
         where = f"Line {block[1][0]}"

@@ -113,7 +113,7 @@ class PackedBatch:
 
 
 def pack(items: Sequence[EncodedItem]) -> PackedBatch:
-    """Lay out `items`, one a row, padded at the end to the longest."""
+    """Lay out `items`, one per row, padded at the end to the longest."""
     rows, length = len(items), max(item.packed_length for item in items)
     token_ids, positions = np.zeros((2, rows, length), dtype=np.int64)
     segments = np.full((rows, length), -1, dtype=np.int64)  # 0: context, 1 to 4: endings, -1: padding

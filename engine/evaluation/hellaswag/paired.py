@@ -2,7 +2,7 @@
 
 The interval and the test are Tango's score ones for paired proportions (T. Tango, "Equivalence test and confidence
 interval for the difference in proportions for the paired-sample design", Statistics in Medicine 1998). Unlike a
-bootstrap they do not become certain where no question differs. McNemar's test asks whether the two are *un*equal; a
+bootstrap they do not become certain if no question differs. McNemar's test asks whether the two are *un*equal; a
 large p of it is no evidence that they are equal.
 """
 
@@ -48,7 +48,7 @@ class PairedOutcome:
     beneficial: Flip
     """Wrong under a, right under b."""
     churn: Flip | None
-    """Wrong under both, by another answer; None where the answers are not known."""
+    """Wrong under both, by another answer; None if the answers are not known."""
 
     @property
     def items(self) -> int:

@@ -8,7 +8,7 @@ from engine import errors, formatting
 from engine.evaluation.evaluation import Work
 from engine.evaluation.mauve import crowds, result, score
 from engine.evaluation.mauve.generation import Sampling
-from engine.evaluation.mauve.result import MauveRun
+from engine.evaluation.mauve.result import MauveSets
 from engine.evaluation.row import Row, kept_estimate
 from engine.evaluation.runs import planning
 from engine.evaluation.runs.planning import Plan
@@ -65,7 +65,7 @@ def models(settings: Mapping[str, Any]) -> list[ModelRequest]:
     return planning.wanted(settings["models"])
 
 
-def steps(work: Work) -> Steps[MauveRun]:
+def steps(work: Work) -> Steps[MauveSets]:
     """Write what is to be written, place all texts and score the sets."""
     (placing,) = planning.wanted([work.settings["features"]])
     features = yield from work.load("features", placing)
@@ -80,13 +80,13 @@ def steps(work: Work) -> Steps[MauveRun]:
     return result.assembled(batches)
 
 
-def reopen(store: RunStore, run: Run) -> MauveRun | None:
+def reopen(store: RunStore, run: Run) -> MauveSets | None:
     """The sets scored so far."""
     batches = list(store.batches(run.id, result.STAGE))
     return result.assembled(batches) if batches else None
 
 
-def summary(found: MauveRun) -> dict[str, Any]:
+def summary(found: MauveSets) -> dict[str, Any]:
     """The numbers of each set."""
     return {
         "features": found.feature_title,

@@ -16,7 +16,7 @@ from engine.steps import Progress, Steps, blocking
 MOST_TOKENS = 1024
 """mauve-text's own limit: of a longer text the beginning counts."""
 BATCH_TOKENS = 2048
-APART = "Each text is read by itself: this network gives other numbers for texts of unlike lengths read together."
+APART = "Each text is read alone: this network gives other numbers for texts of unlike lengths read together."
 """Said if the slower way is taken."""
 SHORT_TOKENS = 24
 """Texts whose median is below this say little to a feature of their last token."""
@@ -85,7 +85,7 @@ def _batches(lengths: dict[str, int]) -> list[list[str]]:
 
 
 def short_note(model: ScoringModel, texts: Sequence[str], what: str) -> tuple[str, ...]:
-    """A note where half of the texts are shorter than `SHORT_TOKENS` tokens."""
+    """A note if half of the texts are shorter than `SHORT_TOKENS` tokens."""
     median = float(np.median([len(model.tokenizer.encode(text)) for text in texts]))
     if median >= SHORT_TOKENS:
         return ()

@@ -70,7 +70,7 @@ def continue_texts_steps(
     model
         Unchanged by it.
     openings
-        Texts of at least one token; only their last tokens are read where they do not fit.
+        Texts of at least one token; only their last tokens are read if they do not fit.
     sampling
         Each batch draws from its own generator, seeded by `seed` and its number, so that a run continued after a stop
         gives the same texts.

@@ -136,7 +136,7 @@ def halves_steps(
     splits
         Number of random splits.
     alike
-        Human against human (splits, seeds, 3) where it is known, from these human texts, seeds and splits and another
+        Human against human (splits, seeds, 3) if it is known, from these human texts, seeds and splits and another
         set as large as Q.
     """
     texts_q = len(both) - len(human)

@@ -32,7 +32,7 @@ class MauveSet:
 
 
 @dataclass(frozen=True, eq=False)
-class MauveRun:
+class MauveSets:
     """The human texts and every set scored against them; `feature_title` is the model that placed the texts."""
 
     human: tuple[str, ...]
@@ -67,11 +67,11 @@ def halves_of(batch: Batch) -> Halves:
     return Halves(batch.arrays[_HALVES], **batch.data[_HALVES])
 
 
-def assembled(batches: Sequence[Batch]) -> MauveRun:
+def assembled(batches: Sequence[Batch]) -> MauveSets:
     """A run out of its scored sets, the first of them at least."""
     human = tuple(batches[0].data["human"])
     sets = tuple(MauveSet(b.data["title"], tuple(b.data["texts"]), _result(b, len(human))) for b in batches)
-    return MauveRun(human, sets, batches[0].data["features"], batches[0].data["writing"])
+    return MauveSets(human, sets, batches[0].data["features"], batches[0].data["writing"])
 
 
 def _result(batch: Batch, texts_p: int) -> MauveResult:

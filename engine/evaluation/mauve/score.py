@@ -78,7 +78,7 @@ class MauveResult:
     ----------
     seed_spread : standard deviation of the score of one k-means seed; NaN for a single one
     reference : what sets that are alike score; None in runs kept by versions that did not measure it
-    splits : random splits behind the errors; 0 where there were none
+    splits : random splits behind the errors; 0 if there were none
     """
 
     clusterings: tuple[Clustering, ...]
@@ -160,7 +160,7 @@ def measured_steps(
 ) -> Steps[tuple[tuple[Clustering, ...], Halves]]:
     """What `mauve_score_steps` joins: a clustering of both sets per seed, and the scores of their halves.
 
-    `alike` is human against human where it is known, as in `engine.evaluation.mauve.halves.halves_steps`.
+    `alike` is human against human if it is known, as in `engine.evaluation.mauve.halves.halves_steps`.
     """
     p, q = _checked(p_features, "first"), _checked(q_features, "second")
     _check_pair(p, q)

@@ -112,7 +112,7 @@ class _Alone:
 
 
 class _Whole:
-    """Every row read from its beginning for each token; together only where the network has proved padding."""
+    """Every row read from its beginning for each token; together only if the network has proved padding."""
 
     def __init__(self, model: LoadedModel, prompts: Sequence[Sequence[int]]) -> None:
         self.rows = range(len(prompts))

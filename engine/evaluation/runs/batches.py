@@ -20,7 +20,7 @@ class Keeper:
     """Holds finished batches by stage and place. This one keeps nothing, so that memory does not grow with the data."""
 
     def get(self, stage: str, place: int) -> Batch | None:
-        """The batch, or None where it is not done."""
+        """The batch, or None if it is not done."""
         return None
 
     def put(self, batch: Batch) -> None:

@@ -105,7 +105,7 @@ class RunDriver:
 
 
 class RunDrivers:
-    """The drivers of one process, one a run."""
+    """The drivers of one process, one per run."""
 
     def __init__(self, worker: Worker, store: RunStore, load: runner.Load) -> None:
         self._worker, self._store, self._load = worker, store, load

@@ -43,7 +43,7 @@ def run_steps(store: RunStore, run_id: str, load: Load) -> Steps[Run]:
 
 
 def reopen(store: RunStore, run_id: str) -> Any:
-    """The result of a run as far as it has come, of the type its evaluation gives; None where that is nothing yet."""
+    """The result of a run as far as it has come, of the type its evaluation gives; None if that is nothing yet."""
     run = store.run(run_id)
     return EVALUATIONS[run.kind].reopen(store, run) if store.places(run_id) else None
 

@@ -168,7 +168,7 @@ class RunStore:
             return frozenset(db.execute("SELECT stage, place FROM batches WHERE run_id = ?", (run_id,)).fetchall())
 
     def batch(self, run_id: str, stage: str, place: int) -> Batch | None:
-        """One batch, or None where it is not done."""
+        """One batch, or None if it is not done."""
         found = self._batches("run_id = ? AND stage = ? AND place = ?", (run_id, stage, place))
         return next(found, None)
 

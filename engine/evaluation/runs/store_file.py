@@ -48,7 +48,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def prepare(wanted: Path) -> Path:
-    """The file to use: `wanted`, made where absent. A damaged one is set aside first; beside a newer one stands ours.
+    """The file to use: `wanted`, made if absent. A damaged one is set aside first; beside a newer one stands ours.
 
     A file of a newer version stays where it is and is not written, since the newer program may have it open.
     """
@@ -84,7 +84,7 @@ def notices(path: Path) -> tuple[str, ...]:
 
 
 def _usable(path: Path) -> Path | None:
-    """`path` once it is fit for use, or None where a newer program wrote it. A damaged file is moved aside."""
+    """`path` once it is fit for use, or None if a newer program wrote it. A damaged file is moved aside."""
     if not path.exists():
         return path
     try:

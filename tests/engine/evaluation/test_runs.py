@@ -16,13 +16,13 @@ from engine.evaluation import divergence, hellaswag, mauve
 from engine.evaluation.corpora.corpus import read_corpus
 from engine.evaluation.divergence import evaluate
 from engine.evaluation.divergence.result import CorpusDivergence, comparison_of
-from engine.evaluation.hellaswag import HellaSwagRun
+from engine.evaluation.hellaswag import HellaSwagAnswers
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.mauve import halves, score
 from engine.evaluation.mauve import result as mauve_result
 from engine.evaluation.mauve.features import text_features
 from engine.evaluation.mauve.generation import Sampling
-from engine.evaluation.mauve.result import MauveRun, contrasting_clusters
+from engine.evaluation.mauve.result import MauveSets, contrasting_clusters
 from engine.evaluation.runs import planning, runner
 from engine.evaluation.runs.batches import RunKeeper
 from engine.evaluation.runs.planning import Plan
@@ -142,7 +142,7 @@ def test_a_run_stopped_and_continued_ends_as_one_that_was_not(store: RunStore, l
     finished = steps.run(runner.run_steps(store, run.id, load))
     assert finished.finished
     result = runner.reopen(store, run.id)
-    assert isinstance(result, HellaSwagRun)
+    assert isinstance(result, HellaSwagAnswers)
     fresh = steps.run(runner.run_steps(store, run.id, load)).summary["models"][0]
     assert fresh["acc"]["value"] == result.results[0].accuracy("acc").value
     assert len(result.results[0]) == 30
@@ -198,7 +198,7 @@ def test_questions_are_put_with_the_opening_token_that_was_asked_for(
     run = store.begin(hellaswag.plan([WANTED], ITEMS, bos=bos))
     done = steps.run(runner.run_steps(store, run.id, loading(model)))
     result = runner.reopen(store, run.id)
-    assert isinstance(result, HellaSwagRun)
+    assert isinstance(result, HellaSwagAnswers)
     found = result.results[0].log_likelihoods
     for number, ending in ((0, 0), (7, 2)):
         expected = plain_log_likelihood(model, ITEMS[number], ending, [50256] if bos == "auto" else [])
@@ -337,7 +337,7 @@ def test_mauve_of_two_given_sets(store: RunStore, load: runner.Load) -> None:
     run = store.begin(mauve.plan(WANTED, human, other=other, seeds=2))
     done = steps.run(runner.run_steps(store, run.id, load))
     result = runner.reopen(store, run.id)
-    assert isinstance(result, MauveRun)
+    assert isinstance(result, MauveSets)
     (one,) = result.sets
     assert done.summary["sets"][0]["score"]["value"] == one.result.score.value
     assert "Only 110 texts" in one.result.notes[0]
@@ -360,7 +360,7 @@ def test_a_score_kept_with_a_bootstrap_opens_with_the_seeds_divided_and_says_so(
     data["clusterings"] = [[seed, score, 0.1] for seed, score in enumerate((0.90, 0.94, 0.92, 0.96))]
     store.save(run.id, mauve_result.STAGE, 0, arrays, data, 1.0)
     result = runner.reopen(store, run.id)
-    assert isinstance(result, MauveRun)
+    assert isinstance(result, MauveSets)
     (one,) = result.sets
     assert one.result.score.value == pytest.approx(0.93)
     # spread of the texts .2 / sqrt(2); of the seeds sqrt(.002 / 3), over their number
@@ -380,7 +380,7 @@ def test_mauve_against_a_models_own_continuations(store: RunStore, load: runner.
     )
     steps.run(runner.run_steps(store, run.id, load))
     result = runner.reopen(store, run.id)
-    assert isinstance(result, MauveRun)
+    assert isinstance(result, MauveSets)
     for ours, theirs in zip(result.human, result.sets[0].texts, strict=True):
         assert theirs.split()[:3] == ours.split()[:3]
         assert len(ours) < len(texts(1)[0])
@@ -412,7 +412,7 @@ def test_openings_given_apart_are_continued_as_they_are(store: RunStore, load: r
     run = store.begin(mauve.plan(WANTED, human, writers=[WANTED], openings=openings, sampling=Sampling(new_tokens=3)))
     steps.run(runner.run_steps(store, run.id, load))
     result = runner.reopen(store, run.id)
-    assert isinstance(result, MauveRun)
+    assert isinstance(result, MauveSets)
     assert all(text.startswith(opening) for text, opening in zip(result.sets[0].texts, openings, strict=True))
 
 
