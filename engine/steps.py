@@ -7,7 +7,7 @@ A function `x_steps` makes such a generator; `x = blocking(x_steps)` does the wo
 
 import inspect
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Generic, ParamSpec, TypeVar, cast, get_args
 
@@ -20,20 +20,24 @@ class Progress:
     """What has been done so far.
 
     `done` and `total` count the same `unit` ("tokens", "bytes", "steps"); `total` is None while it is not known.
-    `message` is one plain sentence fragment for a person, e.g. "Scoring with SmolLM2 135M".
+    `message` is one plain sentence fragment for a person, e.g. "Scoring with SmolLM2 135M". Where the work has several
+    stages, these tell of the present one and `overall` is the share done of all of them in [0, 1] (see `Stages`).
+    `kept` says that the next thing told was found done earlier, so that it tells nothing of the speed.
     """
 
     message: str
     done: int = 0
     total: int | None = None
     unit: str = "steps"
+    overall: float | None = field(default=None, kw_only=True)
+    kept: bool = field(default=False, kw_only=True)
 
     @property
     def fraction(self) -> float | None:
-        """Share done in [0, 1], or None while the total is not known."""
-        if not self.total:
-            return None
-        return min(1.0, self.done / self.total)
+        """Share done of the whole work in [0, 1], or None while that is not known."""
+        if self.overall is not None:
+            return self.overall
+        return min(1.0, self.done / self.total) if self.total else None
 
 
 Steps = Generator[Progress, None, T]
@@ -68,6 +72,36 @@ class Watched(Iterator[Progress], Generic[T]):
         except StopIteration as stop:
             self.result = stop.value
             raise
+
+
+class Stages:
+    """The stages of one work, which go through `next` in turn, so that each step tells how far the whole is.
+
+    Parameters
+    ----------
+    sizes : work expected of each stage, all in one unit of any kind, e.g. seconds
+
+    Examples
+    --------
+    >>> def counting():
+    ...     yield Progress("Counting", 1, 2)
+    >>> stages = Stages(1, 3)
+    >>> [step.overall for _ in range(2) for step in stages.next(counting())]
+    [0.125, 0.625]
+    """
+
+    def __init__(self, *sizes: float) -> None:
+        self._sizes = list(sizes)
+        self._whole, self._before = sum(sizes), 0.0
+
+    def next(self, work: Steps[T]) -> Steps[T]:
+        """`work` as the next stage."""
+        before, size = self._before, self._sizes.pop(0)
+        self._before += size
+        watched = Watched(work)
+        for step in watched:
+            yield replace(step, overall=(before + size * (step.fraction or 0.0)) / self._whole)
+        return watched.result
 
 
 def run(steps: Steps[T], on_progress: OnProgress | None = None) -> T:

@@ -9,8 +9,6 @@ from engine.sources.kinds import ModelSpec
 from ui import downloads, engine_access, layout, machine, messages, model_picker, progress
 from ui.layout import Fact
 
-POLL_S = 0.5
-
 
 def main() -> None:
     layout.heading("Models", "What this machine has, which models are on it, and how much memory they take.")
@@ -19,7 +17,7 @@ def main() -> None:
         "All models", "Fetched once, a model stays on this machine. Loading happens by itself when it is used."
     )
     hub()
-    st.fragment(models, run_every=POLL_S if downloads.running() else None)()
+    st.fragment(models, run_every=progress.POLL_SECONDS if downloads.running() else None)()
     add()
 
 
@@ -80,23 +78,14 @@ def one_model(spec: ModelSpec) -> None:
     loaded = [entry.model.precision for entry in engine_access.pool().loaded() if entry.model.spec.name == spec.name]
     about, action = st.columns([4, 1], vertical_alignment="center")
     about.html(machine.model_card(spec, there, loaded))
-    if spec.name in downloads.running():
-        in_progress(spec)
+    ticket = downloads.running().get(spec.name)
+    if ticket is not None:
+        progress.show(f"fetch_of_{spec.name}", ticket.status, ticket.leave)
     elif there.state in ("fetchable", "unreachable", "refused"):
         with action:
             fetch_button(spec)
     if failed is not None:
         messages.show(failed)
-
-
-def in_progress(spec: ModelSpec) -> None:
-    ticket = downloads.tickets()[spec.name]
-    text, share = progress.describe(ticket.position, ticket.progress)
-    bar, stop = st.columns([4, 1], vertical_alignment="center")
-    with bar:
-        st.text(text)
-        st.progress(share)
-    stop.button("Stop", icon=":material/stop:", key=f"stop_{spec.name}", on_click=downloads.stop, args=(spec.name,))
 
 
 def fetch_button(spec: ModelSpec) -> None:

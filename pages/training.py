@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import layout, links
+from ui import layout, links, progress
 from ui.training import afterwards, live, server, settings, tokens
 
 
@@ -12,7 +12,7 @@ def main() -> None:
         "Train a bias",
         "Make a language model like some tokens more than others, live, and see what it costs everywhere else.",
     )
-    server.jobs().warm(server.session())
+    server.jobs().warm(progress.session())
     found = server.current()
     view = None if found is None else found[1]
     settings.prepare(None if view is None else view.config)

@@ -6,21 +6,21 @@ for any more is cancelled at its next step.
 """
 
 import hashlib
-from collections.abc import Callable, Hashable
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache, partial
 from typing import Literal, TypedDict, TypeVar, Unpack
 
-import streamlit as st
-
 from engine.errors import TextError
-from engine.jobs.worker import Ticket, Worker
+from engine.jobs.once import per_process
+from engine.jobs.queue import Queue, Ticket
+from engine.jobs.results import Results
 from engine.models import registry
 from engine.models.opening import Bos
 from engine.models.pool import ModelPool
-from engine.models.request import ModelRequest
+from engine.models.request import LocatedModel, ModelRequest
 from engine.scoring import compare, score
 from engine.scoring.results import ModelComparison, TextScores
-from engine.steps import Steps
+from engine.steps import Stages, Steps
 from engine.strip import payload
 from ui import progress
 
@@ -48,21 +48,22 @@ class PairSettings(Settings, total=False):
 
 _MOST_KEPT_BYTES = 500_000_000  # of kept results; the longest text's takes about 15 MB
 _PAYLOADS = 16
+_LOADING = 8_000.0  # characters that a model reads in about the time it takes to load
 
 PAIR = (ModelRequest(registry.DEFAULT_MODEL), ModelRequest(registry.DEFAULT_MODEL, "nf4"))
 """What is compared unless told otherwise: the default model and its 4-bit form. The first is every page's model."""
 
 
-@st.cache_resource(show_spinner=False)
+@per_process
 def pool() -> ModelPool:
     """Every loaded model of the process, one copy of each."""
     return ModelPool()
 
 
-@st.cache_resource(show_spinner=False)
-def worker() -> Worker:
+@per_process
+def queue() -> Queue:
     """The queue for everything that runs a model, and the results it keeps."""
-    return Worker(keep_bytes=_MOST_KEPT_BYTES)
+    return Queue(Results(most_bytes=_MOST_KEPT_BYTES))
 
 
 def score_text(name: str, precision: str, text: str, **settings: Unpack[Settings]) -> TextScores:
@@ -92,8 +93,8 @@ def compare_models(a: ModelRequest, b: ModelRequest, text: str, **settings: Unpa
 def ahead_of_time(choices: tuple[ModelRequest, ...], text: str) -> Ticket[TextScores] | Ticket[ModelComparison]:
     """Queue the score (one choice) or the comparison (two) that a page will ask for, without waiting."""
     if len(choices) == 1:
-        return worker().submit(*_scoring(choices[0], text, {}))
-    return worker().submit(*_comparing(choices[0], choices[1], text, {}))
+        return queue().submit(*_scoring(choices[0], text, {}))
+    return queue().submit(*_comparing(choices[0], choices[1], text, {}))
 
 
 def computed(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
@@ -120,30 +121,35 @@ def text_hash(text: str) -> str:
 
 def _waited(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
     progress.refuse_stopped(key)
-    return progress.result_of(worker().submit(key, make_steps), key)
+    return progress.result_of(queue().submit(key, make_steps, owners={progress.session()}), key)
+
+
+def with_models(
+    wanted: Sequence[ModelRequest | LocatedModel], characters: int, work: Callable[..., Steps[T]]
+) -> Steps[T]:
+    """Load models and do `work` with them, which reads about so many characters."""
+    stages = Stages(*[_LOADING] * len(wanted), characters)
+    models = []
+    for one in wanted:
+        model = yield from stages.next(pool().load_steps(one))
+        models.append(model)
+    return (yield from stages.next(work(*models)))
 
 
 def _scoring(choice: ModelRequest, text: str, settings: Settings) -> tuple[Hashable, Callable[[], Steps[TextScores]]]:
     located = choice.located()
-
-    def steps() -> Steps[TextScores]:
-        model = yield from pool().load_steps(located)
-        return (yield from score.score_text_steps(model, text, **settings))
-
-    return ("score", located.request, text_hash(text), _all_settings(settings)), steps
+    work = partial(score.score_text_steps, text=text, **settings)
+    key = ("score", located.request, text_hash(text), _all_settings(settings))
+    return key, partial(with_models, (located,), len(text), work)
 
 
 def _comparing(
     a: ModelRequest, b: ModelRequest, text: str, settings: PairSettings
 ) -> tuple[Hashable, Callable[[], Steps[ModelComparison]]]:
-    located_a, located_b = a.located(), b.located()
-
-    def steps() -> Steps[ModelComparison]:
-        model_a = yield from pool().load_steps(located_a)
-        model_b = yield from pool().load_steps(located_b)
-        return (yield from compare.compare_models_steps(model_a, model_b, text, **settings))
-
-    return ("compare", located_a.request, located_b.request, text_hash(text), _all_settings(settings)), steps
+    located = a.located(), b.located()
+    work = partial(compare.compare_models_steps, text=text, **settings)
+    key = ("compare", *(one.request for one in located), text_hash(text), _all_settings(settings))
+    return key, partial(with_models, located, 2 * len(text), work)
 
 
 def _all_settings(settings: Settings) -> tuple[tuple[str, object], ...]:

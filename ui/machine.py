@@ -5,6 +5,7 @@ from html import escape
 
 from engine import formatting, sources
 from engine.models import registry
+from engine.sources import hub_client
 from engine.sources.availability import Availability
 from engine.sources.kinds import Hub, ModelSpec, Wheels
 
@@ -63,6 +64,8 @@ def hub_answer(*, probe: bool) -> str:
     absent = [spec for spec in hub_models if sources.availability(spec).state != "here"]
     if not absent:
         return "Every model of the hub that is listed here is on this machine."
+    if probe:
+        hub_client.forget_unreachable()
     there = sources.availability(absent[0], probe=probe)
     if there.state == "fetchable":
         return "The hub answers." if probe else "The hub has not been asked yet."

@@ -71,9 +71,7 @@ def _prepare_rest(texts: list[str]) -> None:
 def _done(choices: tuple[ModelRequest, ...], text: str) -> bool:
     """Compute ahead and say whether it worked: one at a time, so that a visitor never waits for more than one."""
     try:
-        ticket = engine_access.ahead_of_time(choices, text)
-        ticket.wait(None)
-        ticket.result()
+        engine_access.ahead_of_time(choices, text).result()
     except EngineError as error:
         _log.warning("%s The app starts all the same; see its Models page.", error)
         return False

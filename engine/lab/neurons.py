@@ -12,7 +12,7 @@ from engine.lab.activations import Activations, Site, activation_steps
 from engine.measures.binning import BinRule, column_codes
 from engine.measures.checks import check_count
 from engine.models.loaded import LoadedModel
-from engine.steps import Progress, Steps, run
+from engine.steps import Progress, Stages, Steps, run
 
 MOST_NEURONS = 256
 SHIFTS = 8
@@ -88,20 +88,21 @@ class NeuronInformation:
 def neuron_information_steps(model: LoadedModel, text: str, settings: Settings) -> Steps[NeuronInformation]:
     """Read `text`, measure every neuron's entropy and the information of pairs of some of them, step by step."""
     check_count(settings.neurons, "The number of neurons", 2, MOST_NEURONS)
-    taken = yield from activation_steps(model, text, settings.site, seed=settings.seed)
+    stages = Stages(4, 1, 1, SHIFTS, 1)
+    taken = yield from stages.next(activation_steps(model, text, settings.site, seed=settings.seed))
     if settings.skip_first:
         taken = taken.without_first()
     if settings.bins > len(taken.tokens):
         raise TextError(
             f"{settings.bins} bins for {len(taken.tokens)} tokens leave most bins empty; use fewer bins or more text."
         )
-    entropies = yield from _entropy_steps(taken, settings)
+    entropies = yield from stages.next(_entropy_steps(taken, settings))
     layers, numbers = _chosen(taken, settings)
     columns = taken.values[layers, :, numbers].T.astype(np.float64)  # (n, m)
     codes = column_codes(columns, settings.bins, settings.rule, allow_constant=True)
-    information = yield from measures.pairwise_mutual_information_steps(codes, settings.bins)
-    baseline = yield from _baseline_steps(codes, settings)
-    pairs, nearest = yield from _nearest_steps(columns, settings)
+    information = yield from stages.next(measures.pairwise_mutual_information_steps(codes, settings.bins))
+    baseline = yield from stages.next(_baseline_steps(codes, settings))
+    pairs, nearest = yield from stages.next(_nearest_steps(columns, settings))
     return NeuronInformation(
         model_title=taken.model_title,
         settings=settings,

@@ -14,7 +14,7 @@ from engine.models.opening import Bos
 from engine.scoring import divergences, head, score, vocabularies
 from engine.scoring.results import ModelComparison, TextScores
 from engine.scoring.score import ReadingSettings
-from engine.steps import Progress, Steps
+from engine.steps import Progress, Stages, Steps
 from engine.text import alignment
 from engine.text.tokens import Encoding
 
@@ -71,9 +71,10 @@ def compare_models_steps(
         if vocabulary.whole or common_tokens:
             ids = None if vocabulary.whole else torch.from_numpy(vocabulary.ids)
             return (yield from _in_step_steps((a, b), text, settings, encoding, _Walk(a, top_k, n_changed, ids)))
-    scores_a = yield from score.scored_steps(a, text, settings, encoding)
+    stages = Stages(1, 1)
+    scores_a = yield from stages.next(score.scored_steps(a, text, settings, encoding))
     encoding = Encoding(scores_a.token_ids, scores_a.spans) if vocabulary is not None else None
-    scores_b = yield from score.scored_steps(b, text, settings, encoding)
+    scores_b = yield from stages.next(score.scored_steps(b, text, settings, encoding))
     return _comparison(scores_a, scores_b, vocabulary is not None, vocabularies.reason(a, b, vocabulary), {})
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import EngineError
+from engine.jobs import once
 from engine.paths import ROOT
 from tests import readings
 from ui import engine_access
@@ -17,9 +18,11 @@ OpenApp = Callable[..., AppTest]
 @pytest.fixture(autouse=True)
 def fresh_process_state() -> Iterator[None]:
     """What the process holds (models, queue, results) is not shared between tests."""
-    st.cache_resource.clear()
+    for forget in (once.forget_all, st.cache_resource.clear):
+        forget()
     yield
-    st.cache_resource.clear()
+    for forget in (once.forget_all, st.cache_resource.clear):
+        forget()
 
 
 @pytest.fixture

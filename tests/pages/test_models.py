@@ -2,13 +2,17 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
+from huggingface_hub import HfApi
 
 from engine import errors, sources
 from engine.models import registry
-from engine.sources import Availability
+from engine.sources import Availability, hub_client
+from engine.sources.kinds import Hub
 from engine.steps import Progress
 from tests.pages.conftest import OpenApp
 from ui import downloads, machine
@@ -23,12 +27,36 @@ def states(monkeypatch: pytest.MonkeyPatch) -> dict[str, Availability]:
     return changed
 
 
+@pytest.fixture
+def hub_that_was_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
+    """A hub that refused a connection just now; the list holds what it is asked for from here on, again in vain."""
+    asked: list[str] = []
+
+    def refused(self: HfApi, repo: str, **_: object) -> None:
+        asked.append(repo)
+        raise httpx2.ConnectError("refused")
+
+    monkeypatch.setattr(HfApi, "model_info", refused)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    hub_client.forget_unreachable()
+    hub_client.ask(Hub("openai-community/gpt2", "main"))
+    assert hub_client.known_unreachable()
+    asked.clear()
+    yield asked
+    hub_client.forget_unreachable()
+
+
 def absent(state: str = "fetchable") -> Availability:
     return Availability(state, None, 0, "The hub did not answer: <b>timeout</b>.")
 
 
 def cards(app) -> list[str]:
     return [block.proto.body for block in app.get("html") if "ls-model" in block.proto.body]
+
+
+def at_work(app) -> str:
+    return " ".join(block.proto.body for block in app.get("html") if "ls-run" in block.proto.body)
 
 
 def test_every_model_of_the_registry_has_a_card(run_page: OpenApp, states: dict) -> None:
@@ -53,26 +81,33 @@ def test_fetching_shows_progress_and_can_be_stopped(
     run_page: OpenApp, states: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states["gpt2"] = absent()
-    ended = threading.Event()
+    ended, piece = threading.Event(), threading.Event()
 
     def slow(spec, *, accept_licence: bool):
         try:
             while True:
-                yield Progress("Fetching GPT-2", 250, 1000, "bytes")
-                time.sleep(0.01)
+                yield Progress("Fetching GPT-2", 250_000_000, 1_000_000_000, "bytes")
+                assert piece.wait(20)
         finally:
             ended.set()
 
     monkeypatch.setattr(sources, "fetch_steps", slow)
     app = run_page("models")
     app.button(key="fetch_gpt2").click().run()
-    while downloads.tickets()["gpt2"].progress is None:
+    while downloads.tickets()["gpt2"].status.progress is None:
         time.sleep(0.01)
     app.run()
-    assert any("250 of 1,000 bytes" in text.value for text in app.text)
-    app.button(key="stop_gpt2").click().run()
+    assert "250 of 1,000 MB" in at_work(app)
+    app.button(key="stop_fetch_of_gpt2").click().run()  # answers at once, while the piece in hand goes on
+    assert "Stopping after this step" in at_work(app)
+    assert app.button(key="stop_fetch_of_gpt2").disabled
+    assert not ended.is_set()
+    piece.set()
     assert ended.wait(5)
-    assert downloads.running() == []
+    downloads.tickets()["gpt2"].end()
+    app.run()
+    assert downloads.running() == {}
+    assert app.button(key="fetch_gpt2")
     assert not app.exception
 
 
@@ -111,6 +146,26 @@ def test_model_with_terms_is_fetched_only_once_they_are_accepted(
     app.button(key=f"fetch_{spec.name}").click().run()
     downloads.queue().submit("after", lambda: iter(())).wait(5)
     assert asked == [True]
+
+
+def test_fetching_asks_a_hub_that_did_not_answer_a_moment_ago(
+    run_page: OpenApp, hub_that_was_away: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = run_page("models")
+    assert "cannot be reached" in " ".join(cards(app))
+    app.button(key="fetch_gpt2").click().run()
+    downloads.tickets()["gpt2"].wait(20)
+    assert hub_that_was_away
+
+
+def test_checking_the_hub_asks_one_that_did_not_answer_a_moment_ago(
+    run_page: OpenApp, hub_that_was_away: list[str]
+) -> None:
+    app = run_page("models")
+    app.button(key="check_hub").click().run()
+    assert len(hub_that_was_away) == 1
+    app.button(key="check_hub").click().run()
+    assert len(hub_that_was_away) == 2
 
 
 def test_hub_id_can_be_added_and_nonsense_is_refused(run_page: OpenApp, states: dict) -> None:

@@ -163,11 +163,13 @@ def test_a_reload_finds_the_run_and_its_settings(run_page: OpenApp, jobs: FakeJo
     jobs.job = FakeJob(view_in("training", replace(BiasConfig(), steps=500, seed=9)))
     app = run_page("training", job="job1")
     assert not app.exception
-    assert "step 19 of 500" in html(app)
+    assert "<strong>Training</strong> 19 of 500 steps" in html(app)
     assert app.number_input(key="train_seed").value == 9
     button(app, "Pause").click().run()
     button(app, "Stop").click().run()
     assert [said for said in jobs.job.said if isinstance(said, str)] == ["pause", "stop"]
+    assert "<strong>Stopping after this step</strong>" in html(app)  # said at once: the process has not answered yet
+    assert button(app, "Stop").disabled
 
 
 def test_a_run_that_is_no_longer_kept_is_said(run_page: OpenApp, jobs: FakeJobs) -> None:
@@ -188,8 +190,15 @@ def test_learning_rate_and_beta_reach_the_running_job(run_page: OpenApp, jobs: F
 def test_a_waiting_run_says_its_place(run_page: OpenApp, jobs: FakeJobs) -> None:
     jobs.job = FakeJob(view_in("waiting", place=2))
     app = run_page("training", job="job1")
-    assert app.info[0].value.startswith("Two ahead of you: at most 2 runs")
+    assert "<strong>2 runs ahead: at most 2 train at once</strong>" in html(app)
     assert not app.exception
+
+
+def test_a_running_run_says_its_pace_and_the_time_left(run_page: OpenApp, jobs: FakeJobs) -> None:
+    steps = tuple(replace(recorded().steps[n], step=n, seconds=0.25 * n) for n in range(21))
+    jobs.job = FakeJob(view_in("running", replace(BiasConfig(), steps=100), steps=steps))
+    app = run_page("training", job="job1")
+    assert "20 of 100 steps · 4.0 steps/s · 20 s left" in html(app)
 
 
 def test_a_failed_run_says_why_and_can_be_started_again(run_page: OpenApp, jobs: FakeJobs) -> None:

@@ -1,29 +1,34 @@
 """Pages share one queue: the same question is answered once, another setting is another question."""
 
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import streamlit as st
 
 from engine import sources
 from engine.errors import ModelAbsentError, TextError, UnknownModelError
+from engine.jobs import once
 from engine.models import registry
 from engine.models.loaded import PRECISIONS, LoadedModel
 from engine.models.request import LocatedModel, ModelRequest
 from engine.paths import ROOT
-from engine.scoring import score
+from engine.scoring import compare, score
 from engine.sources import Availability
 from engine.steps import Progress
-from ui import engine_access
+from ui import downloads, engine_access
+from ui.evaluation import runs
+from ui.training import server
 
 SCRATCH = ModelRequest("scratch-gpt2", "float32")
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    st.cache_resource.clear()
+    once.forget_all()
     yield
-    st.cache_resource.clear()
+    once.forget_all()
 
 
 @pytest.fixture
@@ -80,6 +85,47 @@ def test_scored_ahead_is_what_the_page_gets(loads: list[tuple], tiny_gpt2: Loade
     assert ticket.result().perplexity == pytest.approx(expected.perplexity)
 
 
+def test_clearing_streamlits_caches_as_any_visitor_can_leaves_one_of_each(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for place in ("LOGITSCOPE_CACHE", "LOGITSCOPE_DATA"):
+        monkeypatch.setenv(place, str(tmp_path))
+    held = [make() for make in (engine_access.pool, engine_access.queue, downloads.queue, downloads.tickets)]
+    held += [server.jobs(), runs.store(), runs.drivers()]
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    assert [engine_access.pool(), engine_access.queue(), downloads.queue(), downloads.tickets()] == held[:4]
+    assert [server.jobs(), runs.store(), runs.drivers()] == held[4:]
+
+
+def test_steps_tell_of_the_whole_work_and_never_go_back(loads: list[tuple]) -> None:
+    ids = engine_access.with_models((SCRATCH, SCRATCH), 40, lambda a, b: compare.compare_models_steps(a, b, "One two."))
+    shares = [step.fraction for step in ids]
+    assert None not in shares
+    assert shares == sorted(shares)
+
+
+def test_a_download_beside_long_scoring_does_not_wait(loads: list[tuple]) -> None:
+    scoring, go_on = threading.Event(), threading.Event()
+
+    def long():
+        scoring.set()
+        yield Progress("Scoring")
+        assert go_on.wait(20)
+
+    ticket = engine_access.queue().submit("long", long)
+    assert scoring.wait(20)
+
+    def fetching():
+        yield Progress("Fetching", 1, 1, "bytes")
+        return "fetched"
+
+    assert downloads.fetched("data", fetching) == "fetched"
+    assert not ticket.done
+    go_on.set()
+    ticket.result(20)
+
+
 def test_comparing_asks_for_both_models(loads: list[tuple]) -> None:
     comparison = engine_access.compare_models(SCRATCH, ModelRequest("gpt2"), "One two three.")
     assert loads == [("scratch-gpt2", "float32"), ("gpt2", "auto")]
@@ -99,7 +145,7 @@ def test_unknown_model_is_refused_before_it_is_queued(loads: list[tuple]) -> Non
 
 def test_absent_model_is_refused_before_it_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "availability", lambda spec: Availability("fetchable", None, 0, "Not here."))
-    monkeypatch.setattr(engine_access, "worker", lambda: pytest.fail("asked the queue"))
+    monkeypatch.setattr(engine_access, "queue", lambda: pytest.fail("asked the queue"))
     with pytest.raises(ModelAbsentError, match="python -m engine fetch gpt2"):
         engine_access.score_text("gpt2", "auto", "Hello")
 

@@ -19,9 +19,7 @@ from engine.evaluation.hellaswag.evaluate import HellaSwagResult
 from engine.evaluation.mauve.clusters import CURVE_POINTS
 from engine.evaluation.mauve.result import MauveSet, MauveSets
 from engine.evaluation.mauve.score import MauveResult, mauve_score
-from engine.evaluation.runs.drivers import Pace
 from engine.evaluation.runs.store import Run
-from engine.steps import Progress
 from tests.engine import fakes
 from ui.evaluation import (
     divergence_numbers,
@@ -30,7 +28,6 @@ from ui.evaluation import (
     mauve_scores,
     panels,
     past_runs_panel,
-    run_progress,
 )
 from ui.figures import evaluation as figures
 
@@ -222,19 +219,6 @@ def test_flips_are_said_three_ways() -> None:
     assert said[1].startswith("Right to wrong 5 (5.0 %, 2.2 to 11 %); wrong to right 2 (2.0 %, 0.6 to 7.0 %); wrong to")
     assert "wrong to another wrong ending 19 (19 %" in said[1]
     assert not any("No question" in sentence for sentence in said)
-
-
-@pytest.mark.parametrize(
-    ("pace", "said"),
-    [
-        (Pace(None, None, None, 0), "Starting"),
-        (Pace(Progress("X", 1, 2, "items"), 3.0, 1.0, 2), "Two ahead of you"),
-        (Pace(Progress("X", 10, 100, "items"), None, None, 0), "X: 10 of 100 items"),
-        (Pace(Progress("X", 10, 100, "items"), 20.0, 4.5, 0), "X: 10 of 100 items, 20 items/s, 4 s left"),
-    ],
-)
-def test_progress_is_one_sentence(pace: Pace, said: str) -> None:
-    assert run_progress.sentence(pace) == said
 
 
 def test_notes_of_both_models_are_said_once_and_those_of_one_with_its_name() -> None:

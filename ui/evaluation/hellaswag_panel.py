@@ -18,7 +18,7 @@ from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run
 from engine.models.opening import Bos
 from engine.models.request import ModelRequest
-from ui import engine_access, layout, messages, reading_options
+from ui import downloads, layout, messages, reading_options
 from ui.evaluation import chosen_row, own_data, runs
 from ui.evaluation.panel import Panel
 from ui.exports import Export
@@ -78,7 +78,7 @@ def choose(a: ModelRequest, b: ModelRequest) -> dict[str, Bos]:
 
 
 def _from_hub() -> tuple[HellaSwagItem, ...]:
-    return engine_access.computed(("hellaswag from the hub",), hub_items.fetch_items_steps)
+    return downloads.fetched("hellaswag", hub_items.fetch_items_steps)
 
 
 def _begin_own(a: ModelRequest, b: ModelRequest, data: own_data.Given, limit: int, bos: Bos) -> None:

@@ -11,7 +11,7 @@ from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run
 from engine.models.request import ModelRequest
 from ui import engine_access, exports, layout, messages
-from ui.evaluation import run_progress, runs
+from ui.evaluation import runs
 from ui.exports import Export
 
 How = Mapping[str, Any]
@@ -48,7 +48,7 @@ class Panel:
             return
         for note in run.notes:
             st.caption(messages.plain(note))
-        if run_progress.shown(run):
+        if runs.at_work(run):
             return
         result = runs.result(run)
         self.result(run, result)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache as remembered
+from html import escape
 from typing import Any
 
 import streamlit as st
@@ -15,24 +16,28 @@ from engine.evaluation.runs import runner
 from engine.evaluation.runs.drivers import RunDrivers
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
+from engine.jobs.once import per_process
 from engine.models.request import ModelRequest
-from ui import engine_access, reading_options
+from ui import engine_access, messages, progress, reading_options
 
 RUN = "run"
 """Name of the run in the page's address: a reload, or another person, finds it again."""
+_GOES_ON = (
+    "It goes on while you look at other pages or reload this one; its address finds it again. What is finished is kept."
+)
 _ASSETS = paths.ASSETS / "corpus"
 
 
-@st.cache_resource(show_spinner=False)
+@per_process
 def store() -> RunStore:
     """The kept runs."""
     return RunStore()
 
 
-@st.cache_resource(show_spinner=False)
+@per_process
 def drivers() -> RunDrivers:
     """The runs this server does."""
-    return RunDrivers(engine_access.worker(), store(), engine_access.pool().load_steps)
+    return RunDrivers(engine_access.queue(), store(), engine_access.pool().load_steps)
 
 
 def result(run: Run) -> Any:
@@ -73,7 +78,7 @@ def asked(kind: str, pair: tuple[ModelRequest, ModelRequest], how: Mapping[str, 
 def start(plan: Plan) -> Run:
     """Keep what a plan asks for, and do it."""
     run = store().begin(plan)
-    drivers().start(run.id)
+    drivers().start(run.id, progress.session())
     return run
 
 
@@ -85,17 +90,31 @@ def begin(plan: Plan) -> None:
 def go_on(run: Run) -> None:
     """Continue a run that was stopped, and put it into the address."""
     st.query_params[RUN] = run.id
-    drivers().start(run.id)
+    drivers().start(run.id, progress.session())
 
 
-def failure(run: Run) -> EngineError | None:
-    """What ended a run early, if the engine refused something; a bug is raised here."""
-    driver = drivers().find(run.id)
-    if driver is None or driver.error is None:
-        return None
-    if not isinstance(driver.error, EngineError):
-        raise driver.error
-    return driver.error
+def at_work(run: Run) -> bool:
+    """Draw what stands where the result will be; False if there is a result to draw instead."""
+    if run.finished:
+        return False
+    driver = drivers().find(run.id, progress.session())
+    if driver is not None and driver.active:
+        progress.live("run", lambda: driver.status if driver.active else None, driver.stop, _GOES_ON)
+        return True
+    if driver is not None and driver.error is not None:
+        if not isinstance(driver.error, EngineError):
+            raise driver.error
+        messages.show(driver.error)
+    _unfinished(run)
+    return True
+
+
+def _unfinished(run: Run) -> None:
+    done = len(store().places(run.id))
+    kept = f"{done:,} batches are finished and kept." if done else "Nothing is finished yet."
+    with st.container(key="waiting_stopped", horizontal=True, vertical_alignment="center"):
+        st.html(f'<p class="ls-run" role="status"><strong>Stopped</strong> {escape(run.title)}. {kept}</p>')
+        st.button("Continue", icon=":material/play_arrow:", key="continue_run", on_click=go_on, args=(run,))
 
 
 @remembered

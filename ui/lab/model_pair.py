@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.lab import next_token
 from engine.lab.next_token import NextToken
+from engine.models.loaded import LoadedModel
 from engine.models.request import ModelRequest
 from engine.steps import Steps
 from ui import engine_access, model_picker
@@ -50,9 +51,8 @@ def show_context(prediction: NextToken) -> None:
 
 
 def _predictions(p: ModelRequest, q: ModelRequest, text: str, position: int | None) -> Pair:
-    def steps() -> Steps[Pair]:
-        model_p = yield from engine_access.pool().load_steps(p)
-        model_q = yield from engine_access.pool().load_steps(q)
-        return (yield from next_token.next_token_pair_steps(model_p, model_q, text, position))
+    def work(model_p: LoadedModel, model_q: LoadedModel) -> Steps[Pair]:
+        return next_token.next_token_pair_steps(model_p, model_q, text, position)
 
-    return engine_access.computed(("next token", p, q, engine_access.text_hash(text), position), steps)
+    key = ("next token", p, q, engine_access.text_hash(text), position)
+    return engine_access.computed(key, lambda: engine_access.with_models((p, q), 2 * len(text), work))

@@ -1,5 +1,7 @@
 """Panel: entropy of a loaded model's neurons on a text, and mutual information between them."""
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
@@ -7,7 +9,6 @@ from engine.lab import activations
 from engine.lab import neurons as engine_neurons
 from engine.lab.neurons import NeuronInformation, Settings
 from engine.models.request import ModelRequest
-from engine.steps import Steps
 from ui import composer, engine_access, layout, messages, model_picker
 from ui.figures.lab import neurons as figures
 from ui.lab import panel
@@ -75,11 +76,9 @@ def _settings() -> Settings:
 def _measured(choice: ModelRequest, text: str, settings: Settings) -> NeuronInformation:
     engine_access.refuse_long(text)
 
-    def steps() -> Steps[NeuronInformation]:
-        model = yield from engine_access.pool().load_steps(choice)
-        return (yield from engine_neurons.neuron_information_steps(model, text, settings))
-
-    return engine_access.computed(("neurons", choice, engine_access.text_hash(text), settings), steps)
+    work = partial(engine_neurons.neuron_information_steps, text=text, settings=settings)
+    key = ("neurons", choice, engine_access.text_hash(text), settings)
+    return engine_access.computed(key, lambda: engine_access.with_models((choice,), len(text), work))
 
 
 def _show_result(result: NeuronInformation) -> None:

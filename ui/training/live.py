@@ -5,9 +5,13 @@ machine the training itself would wait for.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import streamlit as st
 
+from engine import formatting
+from engine.jobs.pace import Meter, Status
+from engine.steps import Progress
 from engine.training.config import BiasConfig
 from engine.training.job import Job, JobView
 from engine.training.records import RunStart, TrainStep
@@ -17,16 +21,17 @@ from ui.figures import training as figures
 from ui.layout import Fact
 from ui.training import server, settings, tokens, wording
 
-POLL_SECONDS = 0.6
 CURVES_SECONDS = 1.8
 _GLIMPSES = 5
+_MEASURED = 200  # steps looked back over for the pace
+_STOPPED = "stopped_training"
 _QUIET = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 
 
 def show(config: BiasConfig | None, view: JobView | None) -> None:
     """Draw the live view; while a run is active it redraws itself, and the rest of the page stays as it is."""
     active = view is not None and view.active
-    st.fragment(_live, run_every=POLL_SECONDS if active else None)(config, active)
+    st.fragment(_live, run_every=progress.POLL_SECONDS if active else None)(config, active)
     st.fragment(_drawn, run_every=CURVES_SECONDS if active else None)()
 
 
@@ -42,7 +47,7 @@ def _live(config: BiasConfig | None, was_active: bool) -> None:
         )
         _numbers(server.example().steps)
     else:
-        _status(view)
+        _refusal(view)
         _numbers(view.steps)
     if was_active and (view is None or not view.active):
         st.rerun()  # the whole page: polling ends, and what comes after a run is drawn
@@ -59,6 +64,7 @@ def _drawn() -> None:
 def _transport(config: BiasConfig | None, job: Job | None, view: JobView | None) -> None:
     """Start, pause, step, stop, reset: what the state of the run allows."""
     state = None if view is None else view.state
+    stopping = view is not None and view.state.can_stop and st.session_state.get(_STOPPED) == view.id
     with st.container(horizontal=True, key="transport", vertical_alignment="center"):
         if job is None or state is None or state.is_over:
             if _button("Start", "play_arrow", config is not None, primary=True):
@@ -72,10 +78,10 @@ def _transport(config: BiasConfig | None, job: Job | None, view: JobView | None)
             else:
                 _button("Pause", "pause", state.can_pause, job.pause, primary=True)
             _button("Step", "skip_next", state is RunState.PAUSED, job.step)
-            _button("Stop", "stop", state.can_stop, job.stop)
+            _button("Stop", "stop", state.can_stop and not stopping, lambda: _stop(job))
         if _button("Reset", "replay", job is not None):
             _reset(job)
-        st.html(_progress_html(view))
+        st.html(progress.html(_status(view, stopping=stopping)))
 
 
 def _button(
@@ -93,9 +99,14 @@ def _button(
 
 def _begin(config: BiasConfig | None, *, single_step: bool = False) -> None:
     if config is not None:
-        job = server.jobs().start(settings.as_it_stands(), server.session(), single_step=single_step)
+        job = server.jobs().start(settings.as_it_stands(), progress.session(), single_step=single_step)
         st.query_params[server.JOB] = job.id
         st.rerun()
+
+
+def _stop(job: Job) -> None:
+    st.session_state[_STOPPED] = job.id  # the process takes a moment to say that it has heard
+    job.stop()
 
 
 def _reset(job: Job | None) -> None:
@@ -120,28 +131,28 @@ def _slider(label: str, name: str, values: tuple[float, ...]) -> None:
     st.select_slider(label, values, format_func="{:g}".format, key=settings.key(name), persist_state="session")
 
 
-def _progress_html(view: JobView | None) -> str:
+def _status(view: JobView | None, *, stopping: bool) -> Status:
+    """What the progress line says of the run."""
     if view is None:
-        return '<p class="ls-run" role="status">Ready</p>'
-    done, total, name = (view.steps[-1].step if view.steps else 0), view.config.steps, view.state.label
-    speed = f" · {view.steps_per_second:.1f} steps/s" if view.steps_per_second else ""
-    return (
-        f'<div class="ls-run"><p role="status"><strong>{name}</strong> step {done:,} of {total:,}{speed}</p>'
-        f'<div class="ls-meter"><span style="width:{100 * done / total:.1f}%"></span></div></div>'
-    )
-
-
-def _status(view: JobView) -> None:
-    """One line on what is going on, where the progress bar does not say it."""
+        return Status(Progress("Ready"))
     if view.state is RunState.WAITING:
-        ahead = progress.place_in_queue(view.place)
-        st.info(f"{ahead}: at most {server.jobs().at_once} runs train at once.", icon=":material/hourglass_top:")
-    elif view.state is RunState.FAILED:
+        runs = formatting.counted(view.place, "run")
+        return Status(Progress(f"{runs} ahead: at most {server.jobs().at_once} train at once"), stopping=stopping)
+    name = view.message if view.state in (RunState.STARTING, RunState.FINISHING) else view.state.label
+    meter = Meter()
+    for done, seconds in [(step.step, step.seconds) for step in view.steps[-_MEASURED:]] or [(0, 0.0)]:
+        meter.note(Progress(name, done, view.config.steps, "steps"), seconds)
+    if view.state is not RunState.TRAINING:
+        return Status(meter.status.progress, stopping=stopping)
+    return replace(meter.status, stopping=stopping)
+
+
+def _refusal(view: JobView) -> None:
+    """Why a run ended otherwise than it was meant to."""
+    if view.state is RunState.FAILED:
         st.error(messages.plain(view.message), icon=":material/error:")
     elif view.state is RunState.DIVERGED:
         st.warning(messages.plain(view.message), icon=":material/warning:")
-    elif view.state in (RunState.STARTING, RunState.FINISHING):
-        st.html(f'<p class="ls-doing" role="status">{view.message} …</p>')
 
 
 def _numbers(steps: tuple[TrainStep, ...]) -> None:

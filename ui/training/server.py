@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.runtime import get_instance
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine import paths
+from engine.jobs.once import per_process
 from engine.training import patterns, vocabulary
 from engine.training.job import Job, JobView
 from engine.training.jobs import AT_ONCE, TrainingJobs
 from engine.training.patterns import Pattern
 from engine.training.process import NICENESS
 from engine.training.records import TrainingRun
+from ui import progress
 
 _EXAMPLE = paths.ASSETS / "training" / "example_run.json"
 _SHOWN_TOKENS = 240
@@ -32,7 +33,7 @@ class Preview:
     shown: tuple[str, ...]
 
 
-@st.cache_resource(show_spinner=False)
+@per_process
 def jobs() -> TrainingJobs:
     """Every training run of the server.
 
@@ -47,16 +48,10 @@ def jobs() -> TrainingJobs:
     return running
 
 
-def session() -> str:
-    """Name of this browser tab's session."""
-    context = get_script_run_ctx()
-    return "" if context is None else context.session_id
-
-
 def current() -> tuple[Job, JobView] | None:
     """The run of this page, found by its name in the address; None where there is none or it is no longer kept."""
     name = st.query_params.get(JOB)
-    job = None if name is None else jobs().find(name, session())
+    job = None if name is None else jobs().find(name, progress.session())
     return None if job is None else (job, jobs().view(job))
 
 

@@ -61,6 +61,7 @@ def kept_steps(keep: Keeper, stage: str, place: int, work: Steps[Content]) -> St
     """The kept batch, or the one `work` makes, timed without the pauses between its steps, and kept."""
     found = keep.get(stage, place)
     if found is not None:
+        yield Progress("Looking through what is kept", kept=True)
         return found
     watched, seconds, started = Watched(work), 0.0, perf_counter()
     for progress in watched:

@@ -1,5 +1,6 @@
-"""Long runs through the one worker: in slices, beside others, stopped and continued."""
+"""Long runs through the one queue: in slices, beside others, stopped and continued."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ from engine import errors
 from engine.evaluation import hellaswag
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.runs import drivers as driving
+from engine.evaluation.runs import runner
 from engine.evaluation.runs.drivers import RunDrivers
 from engine.evaluation.runs.store import Run, RunStore
-from engine.jobs.worker import Worker
+from engine.jobs.queue import Queue
 from engine.models.loaded import LoadedModel
 from engine.models.request import ModelRequest
 from engine.steps import Progress, Steps
@@ -33,12 +35,16 @@ def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driving, "SLICE_SECONDS", 0.02)
 
 
-def drivers(store: RunStore, model: LoadedModel, worker: Worker) -> RunDrivers:
+def loading(model: LoadedModel) -> runner.Load:
     def load(asked: ModelRequest) -> Steps[LoadedModel]:
         yield Progress("Loading")
         return model
 
-    return RunDrivers(worker, store, load)
+    return load
+
+
+def drivers(store: RunStore, model: LoadedModel, queue: Queue) -> RunDrivers:
+    return RunDrivers(queue, store, loading(model))
 
 
 def planned(store: RunStore) -> Run:
@@ -46,14 +52,14 @@ def planned(store: RunStore) -> Run:
 
 
 def test_others_get_their_turn_while_a_run_is_at_work(store: RunStore, tiny_gpt2: LoadedModel) -> None:
-    worker, run = Worker(), planned(store)
-    driver = drivers(store, tiny_gpt2, worker).start(run.id)
+    queue, run = Queue(), planned(store)
+    driver = drivers(store, tiny_gpt2, queue).start(run.id)
 
     def other() -> Iterator[Progress]:
         yield Progress("Other")
         return "done"
 
-    ticket = worker.submit("other", other)
+    ticket = queue.submit("other", other)
     assert ticket.result(60) == "done"
     assert not store.run(run.id).finished
     assert driver.wait(120)
@@ -62,7 +68,7 @@ def test_others_get_their_turn_while_a_run_is_at_work(store: RunStore, tiny_gpt2
 
 
 def test_a_stopped_run_keeps_what_is_done_and_goes_on(store: RunStore, tiny_gpt2: LoadedModel) -> None:
-    held, run = drivers(store, tiny_gpt2, Worker()), planned(store)
+    held, run = drivers(store, tiny_gpt2, Queue()), planned(store)
     driver = held.start(run.id)
     while not store.places(run.id):
         time.sleep(0.005)
@@ -78,12 +84,12 @@ def test_a_stopped_run_keeps_what_is_done_and_goes_on(store: RunStore, tiny_gpt2
 
 
 def test_one_run_has_one_driver_and_says_its_pace(store: RunStore, tiny_gpt2: LoadedModel) -> None:
-    held, run = drivers(store, tiny_gpt2, Worker()), planned(store)
+    held, run = drivers(store, tiny_gpt2, Queue()), planned(store)
     driver = held.start(run.id)
     assert held.start(run.id) is driver
     assert held.find(run.id) is driver
     assert driver.wait(120)
-    progress = driver.pace().progress
+    progress = driver.status.progress
     assert progress is not None
     assert (progress.done, progress.total, progress.unit) == (200, 200, "items")
 
@@ -93,15 +99,111 @@ def test_what_the_engine_refuses_is_kept_for_the_page(store: RunStore) -> None:
         yield Progress("Loading")
         raise errors.MemoryBudgetError("Too large.")
 
-    driver = RunDrivers(Worker(), store, load).start(planned(store).id)
+    driver = RunDrivers(Queue(), store, load).start(planned(store).id)
     assert driver.wait(30)
     assert isinstance(driver.error, errors.MemoryBudgetError)
 
 
 def test_a_deleted_run_ends_its_driver(store: RunStore, tiny_gpt2: LoadedModel) -> None:
-    held, run = drivers(store, tiny_gpt2, Worker()), planned(store)
+    held, run = drivers(store, tiny_gpt2, Queue()), planned(store)
     driver = held.start(run.id)
     held.forget(run.id)
     store.delete(run.id)
     assert driver.wait(60)
     assert store.runs() == ()
+
+
+class Blocking:
+    """Somebody's work that holds the queue until it is let go."""
+
+    def __init__(self, queue: Queue, owner: str) -> None:
+        self.go_on, begun = threading.Event(), threading.Event()
+
+        def steps() -> Steps[str]:
+            begun.set()
+            yield Progress("Scoring")
+            assert self.go_on.wait(60)
+            return "scored"
+
+        self.ticket = queue.submit(owner, steps, owners=[owner])
+        assert begun.wait(60)
+
+
+def test_ones_own_run_is_not_a_person_ahead_nor_is_ones_scoring_ahead_of_it(
+    store: RunStore, tiny_gpt2: LoadedModel
+) -> None:
+    queue, run = Queue(), planned(store)
+    scoring = Blocking(queue, "anna")
+    held = drivers(store, tiny_gpt2, queue)
+    driver = held.start(run.id, "anna")
+    while driver.status.behind is None:
+        time.sleep(0.005)
+    assert (driver.status.ahead, driver.status.behind) == (0, "Scoring")
+    mine, others = (queue.submit(("text of", name), lambda: iter(()), owners=[name]) for name in ("anna", "ben"))
+    assert (mine.status.ahead, others.status.ahead) == (0, 3)
+    driver.stop()
+    scoring.go_on.set()
+    assert driver.wait(60)
+
+
+def test_somebody_elses_scoring_is_ahead_of_a_run_and_who_looks_at_a_run_owns_it_too(
+    store: RunStore, tiny_gpt2: LoadedModel
+) -> None:
+    queue, run = Queue(), planned(store)
+    scoring = Blocking(queue, "ben")
+    held = drivers(store, tiny_gpt2, queue)
+    driver = held.start(run.id, "anna")
+    while not driver.status.ahead:
+        time.sleep(0.005)
+    assert held.find(run.id, "anna after a reload") is driver
+    assert driver.owners == {"anna", "anna after a reload"}
+    driver.stop()
+    scoring.go_on.set()
+    assert driver.wait(60)
+
+
+def test_a_run_stops_at_once_while_it_waits_for_others(store: RunStore, tiny_gpt2: LoadedModel) -> None:
+    queue, run = Queue(), planned(store)
+    scoring = Blocking(queue, "ben")
+    driver = drivers(store, tiny_gpt2, queue).start(run.id)
+    while not driver.status.ahead:
+        time.sleep(0.005)
+    driver.stop()
+    assert driver.wait(5)
+    assert driver.error is None
+    assert not scoring.ticket.done
+    scoring.go_on.set()
+
+
+def test_stopping_is_said_until_the_step_in_hand_is_over(store: RunStore) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load(asked: ModelRequest) -> Steps[LoadedModel]:
+        yield Progress("Loading", 0, 2)
+        begun.set()
+        assert go_on.wait(60)
+        yield Progress("Checking", 1, 2)
+        raise AssertionError("goes on after it was stopped")
+
+    driver = RunDrivers(Queue(), store, load).start(planned(store).id)
+    assert begun.wait(60)
+    assert not driver.status.stopping
+    driver.stop()
+    assert driver.status.stopping
+    assert driver.active
+    go_on.set()
+    assert driver.wait(60)
+    assert driver.error is None
+
+
+def test_a_continued_run_is_no_faster_for_what_was_kept(store: RunStore, tiny_gpt2: LoadedModel) -> None:
+    run = planned(store)
+    work = runner.run_steps(store, run.id, loading(tiny_gpt2))
+    for _ in work:
+        if len(store.places(run.id)) == 2:
+            break
+    work.close()
+    noted = list(runner.run_steps(store, run.id, loading(tiny_gpt2)))
+    told = [(noted[n].kept, noted[n + 1].done) for n in range(len(noted) - 1) if noted[n].kept]
+    assert len(told) == 2
+    assert all(done > 0 for _, done in told)

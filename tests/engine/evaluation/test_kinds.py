@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine.jobs.worker import Worker
 
 from engine import steps
 from engine.evaluation import divergence, glance, hellaswag, kinds, mauve
@@ -19,7 +20,6 @@ from engine.evaluation.runs.batches import kept_steps
 from engine.evaluation.runs.drivers import RunDrivers
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
-from engine.jobs.worker import Worker
 from engine.models.loaded import LoadedModel
 from engine.models.request import ModelRequest
 from engine.paths import ROOT

@@ -1,22 +1,21 @@
-"""One thread through which all heavy work goes, in the order it was asked for.
+"""One thread through which heavy work goes, in the order it was asked for.
 
 Who asks for work that is queued, running or kept already shares it. Work that nobody waits for any more is not begun,
-or stopped at its next step: nobody waits where every ticket has been left, or has been dropped, as when the browser
-that asked for it is closed.
+or stopped at its next step: nobody waits if every ticket has been left, or has been dropped, as when the browser that
+asked for it is closed.
 """
 
-import dataclasses
 import threading
 import traceback
 import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-
 from engine.errors import Cancelled
-from engine.steps import Progress, Steps
+from engine.jobs.pace import Meter, Status
+from engine.jobs.results import Results
+from engine.steps import Steps
 
 T = TypeVar("T")
 
@@ -24,25 +23,27 @@ T = TypeVar("T")
 class Ticket(Generic[T]):
     """A place in the queue. Hold it for as long as the result is wanted."""
 
-    def __init__(self, worker: "Worker", job: "_Job") -> None:
-        self._worker = worker
+    def __init__(self, queue: "Queue", job: "_Job", owners: Collection[str]) -> None:
+        self.owners = frozenset(owners)
+        self._queue = queue
         self._job = job
         self._left = False
 
     @property
-    def position(self) -> int:
-        """How many jobs run or wait ahead of this one: 0 once it runs or is done."""
-        return self._worker._position(self._job)
-
-    @property
-    def progress(self) -> Progress | None:
-        """The last step, or None before the first."""
-        return self._job.progress
+    def status(self) -> Status:
+        """How the work gets on, and what comes before it."""
+        ahead, behind = self._queue._before(self._job, self.owners)
+        return replace(self._job.meter.status, ahead=ahead, behind=behind, stopping=self._left)
 
     @property
     def done(self) -> bool:
         """Whether `result` would return, or raise, at once."""
-        return self._left or self._job.finished.is_set()
+        return self._left or self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether the work is over: it may be at its last step still after `leave`."""
+        return self._job.finished.is_set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the work is done, at most `timeout` seconds; whether it is."""
@@ -54,7 +55,7 @@ class Ticket(Generic[T]):
         Raises
         ------
         Cancelled
-            Where this ticket was left before the work was done.
+            This ticket was left before the work was done.
         TimeoutError
             After `timeout` seconds.
         Exception
@@ -73,17 +74,23 @@ class Ticket(Generic[T]):
         """Give the place up. The last one to leave a job cancels it."""
         if not self.done:
             self._left = True
-            self._worker._leave(self, self._job)
+            self._queue._leave(self, self._job)
+
+    def end(self) -> None:
+        """Leave, and wait until the step in hand is over."""
+        self.leave()
+        self._job.finished.wait()
 
 
 class _Job:
     """One piece of work and those who wait for it."""
 
-    def __init__(self, key: Hashable, make_steps: Callable[[], Steps[Any]]) -> None:
+    def __init__(self, key: Hashable, make_steps: Callable[[], Steps[Any]], keep: bool) -> None:
         self.key = key
         self.make_steps = make_steps
+        self.keep = keep
         self.tickets: weakref.WeakSet[Ticket[Any]] = weakref.WeakSet()
-        self.progress: Progress | None = None
+        self.meter = Meter()
         self.result: Any = None
         self.error: BaseException | None = None
         self.stopped = False  # nobody wanted it; it cannot be joined any more
@@ -93,73 +100,83 @@ class _Job:
     def wanted(self) -> bool:
         return len(self.tickets) > 0
 
+    def is_others(self, owners: Collection[str]) -> bool:
+        """Whether people wait for it, and none of `owners`."""
+        its = {owner for ticket in self.tickets for owner in ticket.owners}
+        return bool(its) and its.isdisjoint(owners)
 
-class Worker:
-    """One thread, a queue, and the results of the last jobs.
+
+class Queue:
+    """One thread and the work that waits for it.
 
     Parameters
     ----------
-    keep : how many finished results are kept
-    keep_bytes : most bytes of numpy arrays in kept results; None for no limit
+    results : where results are kept; None to keep none
     """
 
-    def __init__(self, keep: int = 64, keep_bytes: int | None = None) -> None:
-        self._keep = keep
-        self._keep_bytes = keep_bytes
+    def __init__(self, results: Results | None = None) -> None:
+        self._results = results
         self._changed = threading.Condition()
         self._waiting: list[_Job] = []
         self._running: _Job | None = None
-        self._kept: OrderedDict[Hashable, _Job] = OrderedDict()  # least recently asked for first
         self._thread: threading.Thread | None = None
 
-    def submit(self, key: Hashable, make_steps: Callable[[], Steps[T]]) -> Ticket[T]:
+    def submit(
+        self, key: Hashable, make_steps: Callable[[], Steps[T]], *, owners: Collection[str] = (), keep: bool = True
+    ) -> Ticket[T]:
         """Ask for work.
 
         Parameters
         ----------
         key : everything the result depends on; the same key is taken for the same work
-        make_steps : starts the work; called in the worker's thread, if at all
+        make_steps : starts the work; called in the queue's thread, if at all
+        owners : names of the people who wait for it; none if it is the program's own
+        keep : whether its result is kept for who asks later
         """
         with self._changed:
             job = self._find(key)
             if job is None:
-                job = _Job(key, make_steps)
+                job = _Job(key, make_steps, keep)
                 self._waiting.append(job)
-            ticket: Ticket[T] = Ticket(self, job)
+            ticket: Ticket[T] = Ticket(self, job, owners)
             job.tickets.add(ticket)
             self._start()
             self._changed.notify_all()
         return ticket
 
-    def forget(self, key: Hashable) -> None:
-        """Drop the kept result of `key`, if there is one."""
-        with self._changed:
-            self._kept.pop(key, None)
-
     def _find(self, key: Hashable) -> _Job | None:
         """A job with this key that can be joined: kept, running or waiting, but not one that was stopped."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        if self._results is not None and key in self._results:
+            job = _Job(key, lambda: iter(()), keep=False)  # type: ignore[arg-type,return-value]
+            job.result = self._results[key]
+            job.finished.set()
+            return job
         running = [self._running] if self._running is not None else []
         return next((job for job in running + self._waiting if job.key == key and not job.stopped), None)
 
-    def _position(self, job: _Job) -> int:
+    def _before(self, job: _Job, owners: Collection[str]) -> tuple[int, str | None]:
+        """`ahead` and `behind` of a job's `Status`, seen by `owners`."""
         with self._changed:
             if job not in self._waiting:
-                return 0
-            ahead = self._waiting[: self._waiting.index(job)]
-            return sum(other.wanted for other in ahead) + (self._running is not None)
+                return 0, None
+            waiting = [other for other in self._waiting[: self._waiting.index(job)] if other.wanted]
+            before = [self._running, *waiting] if self._running is not None else waiting
+            others = sum(other.is_others(owners) for other in before)
+            if not before or before[0].is_others(owners):
+                return others, "" if len(before) > others else None
+            progress = before[0].meter.status.progress
+            return others, "" if progress is None else progress.message
 
     def _leave(self, ticket: Ticket[Any], job: _Job) -> None:
         with self._changed:
             job.tickets.discard(ticket)
             if not job.wanted and job in self._waiting:
                 self._waiting.remove(job)
+                job.finished.set()
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="logitscope-worker", daemon=True)
+            self._thread = threading.Thread(target=self._work, name="logitscope-queue", daemon=True)
             self._thread.start()
 
     def _work(self) -> None:
@@ -170,8 +187,8 @@ class Worker:
             self._run(job)
             with self._changed:
                 self._running = None
-                if job.error is None and not job.stopped:
-                    self._keep_result(job)
+                if self._results is not None and job.keep and job.error is None and not job.stopped:
+                    self._results[job.key] = job.result
                 job.finished.set()
             del job  # while it waits, this thread holds no result
 
@@ -182,7 +199,7 @@ class Worker:
             while not self._stop_if_unwanted(job):
                 if steps is None:
                     steps = job.make_steps()
-                job.progress = next(steps)
+                job.meter.note(next(steps))
             if steps is not None:
                 steps.close()
         except StopIteration as stop:
@@ -195,24 +212,3 @@ class Worker:
         with self._changed:  # so that nobody joins between the question and the answer
             job.stopped = not job.wanted
             return job.stopped
-
-    def _keep_result(self, job: _Job) -> None:
-        self._kept[job.key] = job
-        while len(self._kept) > self._keep or self._too_many_bytes():
-            self._kept.popitem(last=False)
-
-    def _too_many_bytes(self) -> bool:
-        if self._keep_bytes is None:
-            return False
-        return sum(_nbytes(job.result) for job in self._kept.values()) > self._keep_bytes
-
-
-def _nbytes(result: object) -> int:
-    """Bytes of the numpy arrays in a result, looking into dataclasses, tuples and lists."""
-    if isinstance(result, np.ndarray):
-        return result.nbytes
-    if dataclasses.is_dataclass(result):
-        return sum(_nbytes(getattr(result, field.name)) for field in dataclasses.fields(result))
-    if isinstance(result, tuple | list):
-        return sum(_nbytes(part) for part in result)
-    return 0
