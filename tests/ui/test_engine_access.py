@@ -99,7 +99,9 @@ def test_clearing_streamlits_caches_as_any_visitor_can_leaves_one_of_each(
 
 
 def test_steps_tell_of_the_whole_work_and_never_go_back(loads: list[tuple]) -> None:
-    ids = engine_access.with_models((SCRATCH, SCRATCH), 40, lambda a, b: compare.compare_models_steps(a, b, "One two."))
+    ids = engine_access.with_models(
+        (SCRATCH.located(), SCRATCH.located()), 40, lambda a, b: compare.compare_models_steps(a, b, "One two.")
+    )
     shares = [step.fraction for step in ids]
     assert None not in shares
     assert shares == sorted(shares)
