@@ -20,6 +20,7 @@ from engine.steps import Progress, Steps
 if TYPE_CHECKING:
     from engine.sources.kinds import ModelSpec
 
+_BRANCH = "main"  # of a data set
 _SHARD = re.compile(r"-\d+(?:-of-\d+)?\.safetensors$")
 _WANTED_SUFFIXES = (".json", ".txt", ".model", ".jinja")
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
@@ -92,7 +93,7 @@ def fetch_steps(spec: "ModelSpec", source: Hub) -> Steps[Path]:
     yield Progress(f"Asking the hub for {spec.title}")
     listing = hub_client.list_files(source)
     names = wanted(listing.names, source.repo)
-    lock = hub_client.lock(source.repo)
+    lock = hub_client.lock(hub_client.repo_folder(source.repo))
     yield from staging.acquire(lock)
     try:
         if path is not None:
@@ -141,6 +142,29 @@ def wanted(names: tuple[str, ...], repo: str) -> list[str]:
     return sorted(name for name in top if name.endswith(_WANTED_SUFFIXES)) + sorted(found)
 
 
+def fetch_data_file_steps(repo: str, name: str, title: str) -> Steps[Path]:
+    """One file of a data set, as it was last fetched; it goes on where an earlier try stopped.
+
+    Raises
+    ------
+    UnreachableError, AccessError, ChecksumError, FetchError, StorageError
+        As for a model.
+    """
+    folder = hub_client.repo_folder(repo, "dataset")
+    commit = _commit(folder, _BRANCH)
+    if commit is not None and (folder / "snapshots" / commit / name).is_file():
+        return folder / "snapshots" / commit / name
+    yield Progress(f"Asking the hub for {title}")
+    file = hub_client.look_up(repo, _BRANCH, name, "dataset")
+    lock = hub_client.lock(folder)
+    yield from staging.acquire(lock)
+    try:
+        yield from _fetch_blobs(title, folder, file.commit, _BRANCH, [file])
+    finally:
+        lock.release()
+    return folder / "snapshots" / file.commit / name
+
+
 def _fetch_all(spec: "ModelSpec", source: Hub, commit: str, names: list[str]) -> Steps[None]:
     folder = hub_client.repo_folder(source.repo)
     files = []
@@ -148,32 +172,35 @@ def _fetch_all(spec: "ModelSpec", source: Hub, commit: str, names: list[str]) ->
         if not (folder / "snapshots" / commit / name).is_file():
             files.append(hub_client.look_up(source.repo, commit, name))
             yield Progress(f"Asking the hub for {spec.title}", len(files), len(names), "files")
-    total = sum(file.size for file in files)
+    yield from _fetch_blobs(spec.title, folder, commit, source.revision, files)
+
+
+def _fetch_blobs(title: str, folder: Path, commit: str, revision: str, files: list[RemoteFile]) -> Steps[None]:
+    total, done = sum(file.size for file in files), 0
     blobs = folder / "blobs"
     missing = sum(file.size for file in files if not (blobs / file.etag).is_file())
     with staging.storage_errors(blobs / "blob", missing):
         blobs.mkdir(parents=True, exist_ok=True)
         staging.require_free(blobs, missing)
-        done = 0
         for file in files:
-            yield from _fetch_one(spec, file, blobs, done, total)
-            hub_client.link(source.repo, commit, file)
+            yield from _fetch_one(title, file, blobs, done, total)
+            hub_client.link(folder, file)
             done += file.size
-        hub_client.remember_revision(folder, source.revision, commit)
+        hub_client.remember_revision(folder, revision, commit)
 
 
-def _fetch_one(spec: "ModelSpec", file: RemoteFile, blobs: Path, done: int, total: int) -> Steps[None]:
+def _fetch_one(title: str, file: RemoteFile, blobs: Path, done: int, total: int) -> Steps[None]:
     """Fetch a file's bytes into the cache's blob of its name, from where an earlier try stopped."""
     blob = blobs / file.etag
     if blob.is_file():
         return
     part = blobs / f"{file.etag}.logitscope-part"
     for position in hub_client.download(file, part):
-        yield Progress(f"Downloading {spec.title}", done + position, total, "bytes")
+        yield Progress(f"Downloading {title}", done + position, total, "bytes")
     if not hub_client.matches(part, file):
         part.unlink()
         raise ChecksumError(
-            f"{file.name} of {spec.title} arrived damaged: its checksum is not the one the hub states. "
+            f"{file.name} of {title} arrived damaged: its checksum is not the one the hub states. "
             "It was deleted; fetch again to get it anew."
         )
     part.replace(blob)

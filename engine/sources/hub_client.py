@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from filelock import FileLock
 
@@ -17,6 +17,7 @@ from engine.sources.availability import Availability
 from engine.sources.kinds import Hub
 
 T = TypeVar("T")
+Kind = Literal["model", "dataset"]
 
 _ANSWER_SECONDS = 3.0
 _READ_SECONDS = 20.0
@@ -43,6 +44,7 @@ class Listing:
 class RemoteFile:
     """A file of the hub. `etag` is the SHA-256 of a large file, git's blob SHA-1 of a small one."""
 
+    commit: str
     name: str
     url: str
     etag: str
@@ -74,14 +76,14 @@ def cache_dir() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def repo_folder(repo: str) -> Path:
+def repo_folder(repo: str, kind: Kind = "model") -> Path:
     """Folder of a repository in the cache."""
-    return cache_dir() / f"models--{repo.replace('/', '--')}"
+    return cache_dir() / f"{kind}s--{repo.replace('/', '--')}"
 
 
-def lock(repo: str) -> FileLock:
-    """One fetch of a repository at a time, across processes."""
-    folder = cache_dir() / ".locks" / repo_folder(repo).name
+def lock(repository: Path) -> FileLock:
+    """One fetch at a time into a repository's folder in the cache, across processes."""
+    folder = cache_dir() / ".locks" / repository.name
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / "logitscope.lock", thread_local=False)
 
@@ -126,20 +128,25 @@ def list_files(source: Hub) -> Listing:
 
     api = HfApi(endpoint=endpoint())
     info = _answer(source.repo, lambda: api.model_info(source.repo, revision=source.revision, timeout=_ANSWER_SECONDS))
-    if info.sha is None or not _SAFE_COMMIT.fullmatch(info.sha):
-        raise FetchError(f"The hub does not state the commit of {source.repo}, so it cannot be kept apart from others.")
-    return Listing(info.sha, tuple(file.rfilename for file in info.siblings or ()))
+    names = tuple(file.rfilename for file in info.siblings or ())
+    return Listing(_checked_commit(source.repo, info.sha), names)
 
 
-def look_up(repo: str, commit: str, name: str) -> RemoteFile:
-    """Where a file lies, its checksum and size."""
+def _checked_commit(repo: str, commit: str | None) -> str:
+    if commit is None or not _SAFE_COMMIT.fullmatch(commit):
+        raise FetchError(f"The hub does not state the commit of {repo}, so it cannot be kept apart from others.")
+    return commit
+
+
+def look_up(repo: str, revision: str, name: str, kind: Kind = "model") -> RemoteFile:
+    """Where a file lies, its commit, checksum and size."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    url = hf_hub_url(repo, name, revision=commit, endpoint=endpoint())
+    url = hf_hub_url(repo, name, repo_type=kind, revision=revision, endpoint=endpoint())
     found = _answer(repo, lambda: get_hf_file_metadata(url, token=_token(), timeout=_ANSWER_SECONDS))
     if found.size is None or found.etag is None or not _SAFE_ETAG.fullmatch(found.etag):
         raise FetchError(f"The hub does not state size and checksum of {name} of {repo}, so it cannot be checked.")
-    return RemoteFile(name, url, found.etag, found.size)
+    return RemoteFile(_checked_commit(repo, found.commit_hash), name, url, found.etag, found.size)
 
 
 def download(file: RemoteFile, part: Path) -> Iterator[int]:
@@ -202,15 +209,15 @@ def matches(path: Path, file: RemoteFile) -> bool:
     return digest.hexdigest() == file.etag
 
 
-def link(repo: str, commit: str, file: RemoteFile) -> None:
+def link(folder: Path, file: RemoteFile) -> None:
     """Give a blob its name in the snapshot, as the library does."""
-    pointer = repo_folder(repo) / "snapshots" / commit / file.name
+    pointer, blob = folder / "snapshots" / file.commit / file.name, folder / "blobs" / file.etag
     pointer.parent.mkdir(parents=True, exist_ok=True)
     pointer.unlink(missing_ok=True)
     try:
-        pointer.symlink_to(Path("../../blobs") / file.etag)
+        pointer.symlink_to(os.path.relpath(blob, pointer.parent))
     except OSError:  # Windows without the right to make links
-        (repo_folder(repo) / "blobs" / file.etag).replace(pointer)
+        blob.replace(pointer)
 
 
 def remember_revision(folder: Path, revision: str, commit: str) -> None:

@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bool) -> None:
         self.asked = Asked(self.command, self.path, self.headers.get("Range"))
         self.hub.asked.append(self.asked)
-        parts = self.path.split("?")[0].strip("/").split("/")
+        parts = self.path.split("?")[0].strip("/").removeprefix("datasets/").split("/")
         if parts[:2] == ["api", "models"]:
             self._info("/".join(parts[2:4]), parts[5] if len(parts) > 5 else "main")
         elif parts[0] == "cdn":

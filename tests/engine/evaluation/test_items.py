@@ -112,8 +112,12 @@ def test_an_odd_row_of_parquet_is_left_out() -> None:
 def test_the_hubs_parquet_is_read_and_a_damaged_one_is_said_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "validation.parquet"
-    monkeypatch.setattr(hub_items, "_path", lambda: str(file))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "datasets--Rowan--hellaswag"  # as the hub's own library lays it out
+    file = folder / "snapshots" / ("0" * 40) / hub_items.FILE
+    for path in (file, folder / "refs" / "main"):
+        path.parent.mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0" * 40)
     file.write_bytes(pd.DataFrame([{**RECORD, "label": "3", "split": "val"}]).to_parquet())
     assert steps.run(hub_items.fetch_items_steps()) == items.read_item_set(jsonl(RECORD)).items
     file.write_bytes(file.read_bytes()[:-10])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import hf_hub_download
 
 from engine import sources, steps
 from engine.errors import (
@@ -19,9 +20,11 @@ from engine.errors import (
     UnreachableError,
     UnsupportedModelError,
 )
+from engine.evaluation.hellaswag import hub_items
 from engine.models import footprint, registry
 from engine.models.loaded import LoadedModel
 from engine.models.loading import load_model
+from engine.sources import hub as hub_source
 from engine.sources import hub_client, staging
 from engine.sources.kinds import ModelSpec
 from tests.engine.hub_server import COMMIT, TOKEN, Hub
@@ -171,6 +174,33 @@ def test_stopping_a_fetch_keeps_what_has_come(hub: Hub, repository: Path) -> Non
     hub.asked.clear()
     fetch()
     assert hub.downloads("model.safetensors")[-1].sent < (repository / "model.safetensors").stat().st_size
+
+
+def test_a_data_set_is_fetched_in_pieces_and_goes_on_where_it_was_stopped(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_client, "_CHUNK", 1000)
+    content = bytes(range(256)) * 40
+    served = tmp_path / "set" / hub_items.FILE
+    served.parent.mkdir(parents=True)
+    served.write_bytes(content)
+    hub.repos[hub_items.REPOSITORY] = tmp_path / "set"
+
+    def fetching() -> steps.Steps[Path]:
+        return hub_source.fetch_data_file_steps(hub_items.REPOSITORY, hub_items.FILE, "HellaSwag")
+
+    first = fetching()
+    for progress in first:
+        if progress.unit == "bytes" and progress.done >= 5000:
+            break
+    first.close()
+    assert steps.run(fetching()).read_bytes() == content
+    assert hub.downloads(served.name)[-1].range == f"bytes={progress.done}-"
+    asked = len(hub.asked)
+    path = steps.run(fetching())
+    assert len(hub.asked) == asked  # it is here
+    known = {"repo_type": "dataset", "local_files_only": True, "cache_dir": hub_client.cache_dir()}
+    assert path == Path(hf_hub_download(hub_items.REPOSITORY, hub_items.FILE, **known))
 
 
 def test_a_damaged_file_is_deleted_and_fetched_anew_next_time(hub: Hub) -> None:
