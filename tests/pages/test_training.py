@@ -196,7 +196,7 @@ def test_a_waiting_run_says_its_place(run_page: OpenApp, jobs: FakeJobs) -> None
 
 def test_a_running_run_says_its_pace_and_the_time_left(run_page: OpenApp, jobs: FakeJobs) -> None:
     steps = tuple(replace(recorded().steps[n], step=n, seconds=0.25 * n) for n in range(21))
-    jobs.job = FakeJob(view_in("running", replace(BiasConfig(), steps=100), steps=steps))
+    jobs.job = FakeJob(view_in("training", replace(BiasConfig(), steps=100), steps=steps))
     app = run_page("training", job="job1")
     assert "20 of 100 steps · 4.0 steps/s · 20 s left" in html(app)
 
