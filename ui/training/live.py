@@ -24,7 +24,6 @@ from ui.training import server, settings, tokens, wording
 CURVES_SECONDS = 1.8
 _GLIMPSES = 5
 _MEASURED = 200  # steps looked back over for the pace
-_STOPPED = "stopped_training"
 _QUIET = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 
 
@@ -64,7 +63,7 @@ def _drawn() -> None:
 def _transport(config: BiasConfig | None, job: Job | None, view: JobView | None) -> None:
     """Start, pause, step, stop, reset: what the state of the run allows."""
     state = None if view is None else view.state
-    stopping = view is not None and view.state.can_stop and st.session_state.get(_STOPPED) == view.id
+    stopping = view is not None and view.state.can_stop and view.id in server.told_to_stop()
     with st.container(horizontal=True, key="transport", vertical_alignment="center"):
         if job is None or state is None or state.is_over:
             if _button("Start", "play_arrow", config is not None, primary=True):
@@ -105,7 +104,7 @@ def _begin(config: BiasConfig | None, *, single_step: bool = False) -> None:
 
 
 def _stop(job: Job) -> None:
-    st.session_state[_STOPPED] = job.id  # the process takes a moment to say that it has heard
+    server.told_to_stop().add(job.id)
     job.stop()
 
 

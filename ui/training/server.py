@@ -48,6 +48,12 @@ def jobs() -> TrainingJobs:
     return running
 
 
+@per_process
+def told_to_stop() -> set[str]:
+    """Runs by id that somebody stopped: their process takes a moment to say that it has heard."""
+    return set()
+
+
 def current() -> tuple[Job, JobView] | None:
     """The run of this page, found by its name in the address; None where there is none or it is no longer kept."""
     name = st.query_params.get(JOB)
