@@ -15,6 +15,7 @@ from engine.jobs.once import per_process
 from engine.jobs.queue import Queue, Ticket
 from engine.jobs.results import Results
 from engine.models import registry
+from engine.models.loading import LOADING_CHARACTERS
 from engine.models.opening import Bos
 from engine.models.pool import ModelPool
 from engine.models.request import LocatedModel, ModelRequest
@@ -48,7 +49,6 @@ class PairSettings(Settings, total=False):
 
 _MOST_KEPT_BYTES = 500_000_000  # of kept results; the longest text's takes about 15 MB
 _PAYLOADS = 16
-_LOADING = 8_000.0  # characters that a model reads in about the time it takes to load
 
 PAIR = (ModelRequest(registry.DEFAULT_MODEL), ModelRequest(registry.DEFAULT_MODEL, "nf4"))
 """What is compared unless told otherwise: the default model and its 4-bit form. The first is every page's model."""
@@ -128,7 +128,7 @@ def with_models(
     wanted: Sequence[ModelRequest | LocatedModel], characters: int, work: Callable[..., Steps[T]]
 ) -> Steps[T]:
     """Load models and do `work` with them, which reads about so many characters."""
-    stages = Stages(*[_LOADING] * len(wanted), characters)
+    stages = Stages(*[LOADING_CHARACTERS] * len(wanted), characters)
     models = []
     for one in wanted:
         model = yield from stages.next(pool().load_steps(one))

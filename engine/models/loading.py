@@ -31,6 +31,8 @@ from engine.text.tokens import TextTokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+LOADING_CHARACTERS = 8_000.0
+"""Text that a model reads in about the time it takes to load: the size of that stage beside others."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 

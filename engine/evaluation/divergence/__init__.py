@@ -16,9 +16,10 @@ from engine.evaluation.runs import planning
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
 from engine.models import opening
+from engine.models.loading import LOADING_CHARACTERS
 from engine.models.opening import Bos
 from engine.models.request import ModelRequest
-from engine.steps import Steps
+from engine.steps import Stages, Steps
 
 KIND, TITLE = "divergence", "KL over a corpus"
 ROLES = ("base", "candidate")
@@ -54,12 +55,14 @@ def models(settings: Mapping[str, Any]) -> list[ModelRequest]:
 def steps(work: Work) -> Steps[CorpusDivergence]:
     """Compare the two models over the texts."""
     wanted = models(work.settings)
-    base = yield from work.load("base", wanted[0])
-    candidate = yield from work.load("candidate", wanted[1])
+    stages = Stages(LOADING_CHARACTERS, LOADING_CHARACTERS, 2 * sum(map(len, work.inputs)))
+    base = yield from stages.next(work.load("base", wanted[0]))
+    candidate = yield from stages.next(work.load("candidate", wanted[1]))
     # Runs of earlier versions do not say all of it.
     reading = {name: work.settings[name] for name in _READING if name in work.settings}
     reading["bos"] = planning.bos_of(work.settings)
-    return (yield from corpus_divergence_steps(base, candidate, work.inputs, **reading, keep=work.keep))
+    comparing = corpus_divergence_steps(base, candidate, work.inputs, **reading, keep=work.keep)
+    return (yield from stages.next(comparing))
 
 
 def reopen(store: RunStore, run: Run) -> CorpusDivergence:

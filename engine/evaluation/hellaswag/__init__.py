@@ -14,9 +14,10 @@ from engine.evaluation.runs import planning
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
 from engine.models import opening
+from engine.models.loading import LOADING_CHARACTERS
 from engine.models.opening import Bos
 from engine.models.request import ModelRequest
-from engine.steps import Steps
+from engine.steps import Stages, Steps
 
 KIND, TITLE = "hellaswag", "HellaSwag"
 
@@ -50,12 +51,14 @@ def models(settings: Mapping[str, Any]) -> list[ModelRequest]:
 def steps(work: Work) -> Steps[HellaSwagAnswers]:
     """Ask one model after the other."""
     items, bos = _items(work.inputs), planning.bos_of(work.settings)
-    results = []
-    for number, wanted in enumerate(models(work.settings), start=1):
+    asked_of, results = models(work.settings), []
+    size = sum(len(item.context) + sum(map(len, item.endings)) for item in items)
+    stages = Stages(*[LOADING_CHARACTERS, size] * len(asked_of))
+    for number, wanted in enumerate(asked_of, start=1):
         stage = f"model {number}"
-        model = yield from work.load(stage, wanted)
+        model = yield from stages.next(work.load(stage, wanted))
         asked = evaluate.evaluate_hellaswag_steps(model, items, bos=bos, keep=work.keep, stage=stage)
-        results.append((yield from asked))
+        results.append((yield from stages.next(asked)))
     return HellaSwagAnswers(*evaluate.shared(items, results))
 
 

@@ -14,9 +14,10 @@ from engine.evaluation.runs import planning
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
 from engine.models import opening
+from engine.models.loading import LOADING_CHARACTERS
 from engine.models.opening import Bos
 from engine.models.request import ModelRequest
-from engine.steps import Steps
+from engine.steps import Stages, Steps
 
 KIND, TITLE = "mauve", "MAUVE"
 
@@ -68,15 +69,16 @@ def models(settings: Mapping[str, Any]) -> list[ModelRequest]:
 def steps(work: Work) -> Steps[MauveSets]:
     """Write what is to be written, place all texts and score the sets."""
     (placing,) = planning.wanted([work.settings["features"]])
-    features = yield from work.load("features", placing)
-    writers = []
-    for number, wanted in enumerate(models(work.settings), start=1):
-        writers.append((yield from work.load(f"model {number}", wanted)))
+    writing, writers = models(work.settings), []
+    stages = Stages(*[LOADING_CHARACTERS] * (1 + len(writing)), *crowds.sizes(work, len(writing)))
+    features = yield from stages.next(work.load("features", placing))
+    for number, wanted in enumerate(writing, start=1):
+        writers.append((yield from stages.next(work.load(f"model {number}", wanted))))
     bos = planning.bos_of(work.settings)
     found = crowds.given(work.inputs)
     if writers:
-        found = yield from crowds.written_steps(work, writers, features.tokenizer, bos)
-    batches = yield from crowds.scored_steps(features, found, work.settings["seeds"], bos, work.keep)
+        found = yield from stages.next(crowds.written_steps(work, writers, features.tokenizer, bos))
+    batches = yield from stages.next(crowds.scored_steps(features, found, work.settings["seeds"], bos, work.keep))
     return result.assembled(batches)
 
 

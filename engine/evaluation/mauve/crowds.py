@@ -17,8 +17,11 @@ from engine.evaluation.runs.batches import Content, Keeper, kept_steps
 from engine.evaluation.runs.store import Batch
 from engine.models.loaded import LoadedModel
 from engine.models.opening import Bos
-from engine.steps import Progress, Steps
+from engine.steps import Progress, Stages, Steps
 from engine.text.tokens import TextTokenizer
+
+_WRITING = 20.0  # characters that are read in the time it takes to write a token
+_CLUSTERING = 20_000.0  # and to cluster two sets and their halves
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +45,13 @@ def given(inputs: Mapping[str, Any]) -> Crowds:
     return Crowds(inputs["human"], [("Given set", inputs["other"])])
 
 
+def sizes(work: Work, writers: int) -> list[float]:
+    """How much there is to write, if models write, and to read and cluster, in characters read."""
+    reading = (1 + max(1, writers)) * sum(map(len, work.inputs["human"]))
+    written = writers * len(work.inputs["human"]) * work.settings["sampling"]["new_tokens"] if writers else 0
+    return [*([_WRITING * written] if writers else []), reading + max(1, writers) * _CLUSTERING]
+
+
 def written_steps(work: Work, writers: Sequence[LoadedModel], tokenizer: TextTokenizer, bos: Bos) -> Steps[Crowds]:
     """Cut the human texts by `tokenizer`, and let each writer continue their openings."""
     sampling = Sampling(**work.settings["sampling"])
@@ -49,13 +59,13 @@ def written_steps(work: Work, writers: Sequence[LoadedModel], tokenizer: TextTok
     pairs = _openings(tokenizer, work.inputs, work.settings["opening_tokens"], sampling.new_tokens)
     dropped = len(work.inputs["human"]) - len(pairs)
     score.check_sizes(len(pairs), len(pairs))
-    openings, others = [pair.opening for pair in pairs], []
+    openings, others, stages = [pair.opening for pair in pairs], [], Stages(*[1] * len(writers))
     for number, writer in enumerate(writers, start=1):
         limits = _limits(writer.tokenizer, pairs, sampling.new_tokens)
         writing = continue_texts_steps(
             writer, openings, sampling, bos=bos, limits=limits, keep=work.keep, stage=f"texts {number}"
         )
-        others.append((writer.title, (yield from writing)))
+        others.append((writer.title, (yield from stages.next(writing))))
     notes = (f"{dropped:,} texts are no longer than their opening and were left out.",) if dropped else ()
     return Crowds([pair.human for pair in pairs], others, notes, sampling.sentence)
 
@@ -63,15 +73,19 @@ def written_steps(work: Work, writers: Sequence[LoadedModel], tokenizer: TextTok
 def scored_steps(features: LoadedModel, crowds: Crowds, seeds: int, bos: Bos, keep: Keeper) -> Steps[list[Batch]]:
     """Place all texts by the model `features`, and score each other set against the human one."""
     human, done = crowds.human, list[Batch]()
-    p_features = yield from text_features_steps(features, human, bos=bos, keep=keep, what="the human texts")
+    lengths = [sum(map(len, texts)) for _, texts in crowds.others]
+    stages = Stages(sum(map(len, human)), *(size for length in lengths for size in (length, _CLUSTERING)))
+    placing = text_features_steps(features, human, bos=bos, keep=keep, what="the human texts")
+    p_features = yield from stages.next(placing)
     said = (*crowds.notes, *short_note(features, human, "the human texts"))
     for number, (title, texts) in enumerate(crowds.others):
-        q_features = yield from text_features_steps(features, texts, bos=bos, keep=keep, what=f"texts of {title}")
+        placing = text_features_steps(features, texts, bos=bos, keep=keep, what=f"texts of {title}")
+        q_features = yield from stages.next(placing)
         data = {"title": title, "texts": texts, "human": None if number else human, "writing": crowds.writing}
         data |= {"features": features.title, "notes": (*said, *_repeats(human, texts))}
         alike = result.human_scores(done[0]) if done and len(texts) == len(crowds.others[0][1]) else None
         work = _score_steps(p_features, q_features, seeds, data, alike)
-        done.append((yield from kept_steps(keep, result.STAGE, number, work)))
+        done.append((yield from stages.next(kept_steps(keep, result.STAGE, number, work))))
     return done
 
 

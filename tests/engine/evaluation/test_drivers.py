@@ -207,3 +207,13 @@ def test_a_continued_run_is_no_faster_for_what_was_kept(store: RunStore, tiny_gp
     told = [(noted[n].kept, noted[n + 1].done) for n in range(len(noted) - 1) if noted[n].kept]
     assert len(told) == 2
     assert all(done > 0 for _, done in told)
+
+
+def test_a_run_tells_of_all_its_stages_and_never_goes_back(store: RunStore, tiny_gpt2: LoadedModel) -> None:
+    plan = hellaswag.plan([WANTED, ModelRequest("gpt2", "float32")], ITEMS[:40])
+    told = list(runner.run_steps(store, store.begin(plan).id, loading(tiny_gpt2)))
+    shares = [step.fraction for step in told]
+    assert None not in shares
+    assert shares == sorted(shares)
+    second = next(n for n in range(len(told)) if n > 3 and told[n].message == "Loading")
+    assert shares[second] == pytest.approx(0.5)  # the same questions again: half of the work

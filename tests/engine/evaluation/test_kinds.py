@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.jobs.worker import Worker
+from engine.jobs.queue import Queue
 
 from engine import steps
 from engine.evaluation import divergence, glance, hellaswag, kinds, mauve
@@ -109,7 +109,7 @@ def test_a_fourth_evaluation_goes_through_the_queue_and_stands_in_the_table(
     store = RunStore(tmp_path / "runs.sqlite")
     assert "Lengths of words" in glance.missing(glance.rows(PAIR[0], PAIR[1], ()))
     run = store.begin(lengths.plan(PAIR, WORDS))
-    driver = RunDrivers(Worker(), store, load).start(run.id)
+    driver = RunDrivers(Queue(), store, load).start(run.id)
     assert driver.wait(60)
     assert driver.error is None
     table = glance.rows(PAIR[0], PAIR[1], store.runs())
