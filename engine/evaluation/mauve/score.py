@@ -21,7 +21,7 @@ from engine.evaluation.mauve.clusters import (
     star_score,
 )
 from engine.evaluation.mauve.halves import SPLITS, Halves, Reference, halves_steps
-from engine.steps import Progress, Steps, blocking
+from engine.steps import Progress, Stages, Steps, blocking
 
 LEAST_TEXTS = 100
 """Below this the score is noise: ten texts against ten of the same kind give anything from 0.3 to 1."""
@@ -167,12 +167,19 @@ def measured_steps(
     buckets = buckets or buckets_for(len(p), len(q))
     _check_settings(len(p) + len(q), buckets, seeds, splits)
     both, human = reduced(p, q), reduced(p, p[:0])
+    stages = Stages(1, splits)
+    clusterings = yield from stages.next(_clustering_steps(both, len(q), buckets, seeds))
+    return clusterings, (yield from stages.next(halves_steps(both, human, buckets, seeds, splits, alike)))
+
+
+def _clustering_steps(
+    both: Floats32, texts_q: int, buckets: int, seeds: tuple[int, ...]
+) -> Steps[tuple[Clustering, ...]]:
     clusterings = []
     for place, seed in enumerate(seeds):
         yield Progress("Clustering both sets", place, len(seeds), "k-means seeds")
-        clusterings.append(_clustering(both, len(q), buckets, seed))
-    halves = yield from halves_steps(both, human, buckets, seeds, splits, alike)
-    return tuple(clusterings), halves
+        clusterings.append(_clustering(both, texts_q, buckets, seed))
+    return tuple(clusterings)
 
 
 def joined(clusterings: tuple[Clustering, ...], notes: tuple[str, ...], halves: Halves | None = None) -> MauveResult:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.jobs.queue import Queue
 
 from engine import steps
 from engine.evaluation import divergence, glance, hellaswag, kinds, mauve
@@ -20,6 +19,7 @@ from engine.evaluation.runs.batches import kept_steps
 from engine.evaluation.runs.drivers import RunDrivers
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
+from engine.jobs.queue import Queue
 from engine.models.loaded import LoadedModel
 from engine.models.request import ModelRequest
 from engine.paths import ROOT

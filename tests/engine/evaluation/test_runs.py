@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,21 @@ def test_a_run_stopped_and_continued_ends_as_one_that_was_not(store: RunStore, l
     fresh = steps.run(runner.run_steps(store, run.id, load)).summary["models"][0]
     assert fresh["acc"]["value"] == result.results[0].accuracy("acc").value
     assert len(result.results[0]) == 30
+
+
+def test_every_kind_tells_of_all_its_stages_and_never_goes_back(store: RunStore, load: runner.Load) -> None:
+    human = texts(100)
+    sampling = Sampling(new_tokens=2)
+    for plan in (
+        divergence.plan(WANTED, WANTED, CORPUS),
+        hellaswag.plan([WANTED, WANTED], ITEMS),
+        mauve.plan(WANTED, human, writers=[WANTED, WANTED], sampling=sampling, opening_tokens=4, seeds=1),
+    ):
+        told = list(runner.run_steps(store, store.begin(plan).id, load))
+        shares = [step.fraction for step in told if not step.kept]
+        assert None not in shares
+        assert all(later >= sooner - 1e-9 for sooner, later in itertools.pairwise(shares)), plan.title
+        assert shares[-1] > 0.8
 
 
 def test_the_same_question_is_the_same_run_and_another_is_not(store: RunStore) -> None:
