@@ -113,7 +113,7 @@ def _unfinished(run: Run) -> None:
     done = len(store().places(run.id))
     kept = f"{done:,} batches are finished and kept." if done else "Nothing is finished yet."
     with st.container(key="waiting_stopped", horizontal=True, vertical_alignment="center"):
-        st.html(f'<p class="ls-run" role="status"><strong>Stopped</strong> {escape(run.title)}. {kept}</p>')
+        st.html(f'<p class="ls-run" role="status"><strong>Stopped:</strong> {escape(run.title)}. {kept}</p>')
         st.button("Continue", icon=":material/play_arrow:", key="continue_run", on_click=go_on, args=(run,))
 
 
