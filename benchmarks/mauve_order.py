@@ -93,6 +93,14 @@ def scored(name: str, p: np.ndarray, q: np.ndarray) -> dict[str, Any]:
     return found
 
 
+def gaps_between(ordered: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """How far each score lies above the next, and the error of that."""
+    return [
+        {"gap": round(a["score"] - b["score"], 4), "spread": round(float(np.hypot(a["error"], b["error"])), 4)}
+        for a, b in pairwise(ordered)
+    ]
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--items", type=int, default=1000, help="texts per set")
@@ -120,11 +128,7 @@ def main() -> None:
     features = {name: steps.run(text_features_steps(model, texts, keep=keep), say) for name, texts in sets.items()}
     human = steps.run(text_features_steps(model, first, keep=keep), say)
     scores = {name: scored(name, human, found) for name, found in features.items()}
-    ordered = [scores[name] for name in ("other human half", "temperature 1", "greedy")]
-    gaps = [
-        {"gap": round(a["score"] - b["score"], 4), "spread": round(float(np.hypot(a["error"], b["error"])), 4)}
-        for a, b in pairwise(ordered)
-    ]
+    gaps = gaps_between([scores[name] for name in ("other human half", "temperature 1", "greedy")])
     results = {
         "machine": common.machine(),
         "model": model.title,
