@@ -1,4 +1,12 @@
-"""The command line, `python -m engine`; one module per group of commands.
+"""The command line, `python -m engine`: here all of it together, and one module per group of commands.
+
+models      models and fetch
+scoring     score and compare
+evaluation  divergence, hellaswag, mauve, and the runs that are kept
+training    train-bias
+options     the options, each described once
+inputs      what a command reads: a file or standard input
+progress    what it says on stderr
 
 JSON (or CSV) in UTF-8 on stdout and nothing else there; progress, notes and errors on stderr. Exit status: 0 done,
 2 refused (one line on stderr says why and what to do), 130 stopped from the keyboard, 141 nobody reads on.

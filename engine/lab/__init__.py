@@ -1,4 +1,9 @@
-"""What the information lab computes: known relations, estimators at work, bias by simulation, models looked into.
+"""What the information lab computes; the measures themselves are in `engine.measures`.
 
-The measures themselves are in `engine.measures`; here they meet samples and loaded models.
+relations    pairs of variables whose mutual information is known
+estimators   every estimator of it on one sample
+bias         how far estimates are off on average, by simulation
+next_token   one prediction as a distribution over the vocabulary
+activations  what single neurons of a model do on a text
+neurons      their entropy and mutual information
 """

