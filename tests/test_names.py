@@ -9,7 +9,7 @@ from engine.paths import ROOT
 PARTS = ("app.py", "engine", "pages", "ui")
 # Used from outside: names of `engine` (engine/__init__.pyi), what a notebook calls to show a result, and what plans a
 # comparison before there is one; `forget_unreachable` makes the hub be asked anew.
-FROM_OUTSIDE = {"_repr_html_", "forget_unreachable", "items_needed"}
+FROM_OUTSIDE = {"_repr_html_", "forget_all", "items_needed"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

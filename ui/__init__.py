@@ -13,7 +13,6 @@ composer         which text
 examples         the texts that come along
 reading_options  how a text is read
 selection        one selection of tokens for the charts, tables and strips of a page
-spans            aligned pieces as tokens of one reading
 components       components of our own, out of assets/
 signs            signs for white space that layout does not show
 strip            the token strip as a component

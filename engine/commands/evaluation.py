@@ -88,7 +88,7 @@ def _store() -> Any:
 
 
 def _done(store: Any, run_id: str, device: str) -> object:
-    from engine.evaluation.runs import runner
+    from engine.evaluation import runner
     from engine.models.loading import load_located_steps
 
     progress.say(f"run {run_id} (continue it with --resume {run_id})")
@@ -154,7 +154,7 @@ def _models(given: argparse.Namespace) -> "list[engine.ModelRequest]":
 
 
 def _runs(given: argparse.Namespace) -> object:
-    from engine.evaluation.runs import runner
+    from engine.evaluation import runner
 
     store = _store()
     if given.run is None:

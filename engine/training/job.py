@@ -43,14 +43,6 @@ class JobView(records.Story):
         """Whether something may still happen."""
         return not self.state.is_over
 
-    @property
-    def steps_per_second(self) -> float | None:
-        """Updates per second of training over the last ten steps; None before the second."""
-        last = self.steps[-10:]
-        if len(last) < 2 or last[-1].seconds <= last[0].seconds:
-            return None
-        return (last[-1].step - last[0].step) / (last[-1].seconds - last[0].seconds)
-
 
 class Job:
     """One run and its process. Everything here may be called from any thread."""

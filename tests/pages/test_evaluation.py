@@ -9,10 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import steps
-from engine.evaluation import divergence, hellaswag, kinds, mauve
+from engine.evaluation import divergence, hellaswag, kinds, mauve, runner
 from engine.evaluation.corpora.corpus import read_corpus
 from engine.evaluation.hellaswag.items import HellaSwagItem
-from engine.evaluation.runs import planning, runner
+from engine.evaluation.runs import planning
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
 from engine.models.loaded import LoadedModel

@@ -9,6 +9,7 @@ mauve_scores        its numbers, charts and texts
 past_runs_panel     kept runs: listed, opened, exported, deleted
 own_data            texts and items that a person gives
 runs                what the server holds: the store, the runs at work
-run_progress        a run at work, and Stop
+panel               what the panels of all evaluations have in common
+panels              the panel of each evaluation, in order
 chosen_row          a table of which one row is always chosen
 """

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.evaluation.runs import runner
+from engine.evaluation import runner
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run
 from engine.models.request import ModelRequest

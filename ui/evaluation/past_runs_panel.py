@@ -7,8 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from engine import formatting
-from engine.evaluation import kinds
-from engine.evaluation.runs import runner
+from engine.evaluation import kinds, runner
 from engine.evaluation.runs.store import Run
 from ui import exports, layout
 from ui.evaluation import runs

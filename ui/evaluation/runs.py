@@ -9,11 +9,10 @@ import streamlit as st
 
 from engine import paths
 from engine.errors import EngineError
-from engine.evaluation import divergence, kinds
+from engine.evaluation import divergence, kinds, runner
 from engine.evaluation.corpora.corpus import Corpus, read_corpus
+from engine.evaluation.drivers import RunDrivers
 from engine.evaluation.hellaswag.items import HellaSwagItem, read_item_set
-from engine.evaluation.runs import runner
-from engine.evaluation.runs.drivers import RunDrivers
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
 from engine.jobs.once import per_process

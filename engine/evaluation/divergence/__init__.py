@@ -1,4 +1,9 @@
-"""KL over a corpus, as an evaluation: a candidate model against a base model, token by token over many texts."""
+"""KL over a corpus, as an evaluation: a candidate model against a base model, token by token over many texts.
+
+evaluate  both models over the corpus, piece by piece
+result    what comes out: statistics, and columns that lead to the tokens behind them
+record    a result as arrays and JSON, and back
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace

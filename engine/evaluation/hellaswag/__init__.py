@@ -1,4 +1,11 @@
-"""HellaSwag, as an evaluation: how often one or two models find the true ending of a question the likeliest."""
+"""HellaSwag, as an evaluation: how often one or two models find the true ending of a question the likeliest.
+
+items      contexts and endings, read from files
+hub_items  the validation set from the hub
+packing    an item as tokens, and items packed into batches whose context is computed once
+evaluate   log-likelihoods of the endings, and accuracy by three conventions
+paired     two models on the same items
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

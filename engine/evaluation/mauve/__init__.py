@@ -1,4 +1,15 @@
-"""MAUVE, as an evaluation: how close a set of texts is to human ones, given or written by one or two models."""
+"""MAUVE, as an evaluation: how close a set of texts is to human ones, given or written by one or two models.
+
+crowds      the two sets: given, or openings continued by models; from texts to a score, each stage kept
+writing     how a network is asked for one next token after another
+generation  openings continued by a model
+tails       the text that new tokens add
+features    texts as points
+clusters    points quantised, and what MAUVE measures on the histograms
+score       the score
+halves      its error, and what sets that are alike score
+result      what is found, as it is shown and as batches keep it
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from engine import errors
-from engine.evaluation import hellaswag
+from engine.evaluation import drivers as driving
+from engine.evaluation import hellaswag, runner
+from engine.evaluation.drivers import RunDrivers
 from engine.evaluation.hellaswag.items import HellaSwagItem
-from engine.evaluation.runs import drivers as driving
-from engine.evaluation.runs import runner
-from engine.evaluation.runs.drivers import RunDrivers
 from engine.evaluation.runs.store import Run, RunStore
 from engine.jobs.queue import Queue
 from engine.models.loaded import LoadedModel

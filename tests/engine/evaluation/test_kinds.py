@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from engine import steps
-from engine.evaluation import divergence, glance, hellaswag, kinds, mauve
+from engine.evaluation import divergence, glance, hellaswag, kinds, mauve, runner
 from engine.evaluation.corpora.corpus import Corpus
+from engine.evaluation.drivers import RunDrivers
 from engine.evaluation.estimates import Estimate
 from engine.evaluation.evaluation import Evaluation, Work
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.row import Row, kept_estimate
-from engine.evaluation.runs import planning, runner
+from engine.evaluation.runs import planning
 from engine.evaluation.runs.batches import kept_steps
-from engine.evaluation.runs.drivers import RunDrivers
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run, RunStore
 from engine.jobs.queue import Queue

@@ -13,7 +13,7 @@ import torch
 
 from engine import steps
 from engine.errors import ComparisonError, InputError, ParameterError
-from engine.evaluation import divergence, hellaswag, mauve
+from engine.evaluation import divergence, hellaswag, mauve, runner
 from engine.evaluation.corpora.corpus import read_corpus
 from engine.evaluation.divergence import evaluate
 from engine.evaluation.divergence.result import CorpusDivergence, comparison_of
@@ -24,7 +24,7 @@ from engine.evaluation.mauve import result as mauve_result
 from engine.evaluation.mauve.features import text_features
 from engine.evaluation.mauve.generation import Sampling
 from engine.evaluation.mauve.result import MauveSets, contrasting_clusters
-from engine.evaluation.runs import planning, runner
+from engine.evaluation.runs import planning
 from engine.evaluation.runs.batches import RunKeeper
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Batch, RunStore

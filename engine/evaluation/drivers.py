@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 
 from engine.errors import Cancelled
-from engine.evaluation.runs import runner
+from engine.evaluation import runner
 from engine.evaluation.runs.store import Run, RunStore
 from engine.jobs.pace import Meter, Status
 from engine.jobs.queue import Queue, Ticket
