@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from engine.evaluation.corpora import corpus
+from engine.evaluation.runs.store import RunStore
 from tests.e2e import app_page  # noqa: F401  (sets how long an expectation waits)
 from tests.e2e.conftest import PHONE, OpenPage, settled
 
@@ -18,7 +19,7 @@ STREAMLIT_OWN = ("empty-table-header", "presentation-role-conflict")
 ITEMS = "\n".join(
     f"Cooking: A man puts number {n} of the eggs into a pan of hot oil. He\n0\nfries it until it is done.\n"
     "drives it to the airport.\npaints the ceiling with it.\nis a small country in Europe."
-    for n in range(8)
+    for n in range(4)
 )
 
 
@@ -91,19 +92,33 @@ def test_own_items_run_survives_a_reload_and_opens_each_item(open_page: OpenPage
     expect(page.get_by_text("McNemar's exact test")).to_be_visible()
 
 
-def test_a_run_can_be_stopped_and_continued(open_page: OpenPage) -> None:
+def test_a_run_can_be_stopped_and_continued(open_page: OpenPage, data_dir: str) -> None:
     page = opened(open_page)
     page.get_by_role("radio", name="Your own corpus").click()
     texts = "\n\n".join(f"{n}: The river carried the boat past the mill and the old bridge." for n in range(40))
     page.get_by_label("Your texts").fill(texts)
     page.get_by_role("button", name="Compare on this corpus").click()
-    page.get_by_role("button", name="Stop").click(timeout=60_000)
-    expect(page.get_by_text("Stopped:")).to_be_visible(timeout=60_000)
+    expect(page).to_have_url(re.compile(r"run=[0-9a-f]{16}"), timeout=60_000)
+    store, run_id = RunStore(Path(data_dir) / "runs.sqlite"), re.findall(r"run=([0-9a-f]{16})", page.url)[0]
+    kept = stopped_after(page, 1, store, run_id)
+    assert 0 < len(kept) < 40
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("Stopped:")).to_be_visible(timeout=60_000)
-    assert len(corpus.read_corpus(texts).texts) == 40
+    further = stopped_after(page, len(kept) + 1, store, run_id)
+    assert len(kept) < len(further) < len(corpus.read_corpus(texts).texts) == 40
+    assert {place: further[place] for place in kept} == kept  # not computed a second time
+
+
+def stopped_after(page: Page, count: int, store: RunStore, run_id: str) -> dict[tuple[str, int], object]:
+    """Stop once so many batches are kept. Of each its own duration, by which a second computation would show."""
+    while len(store.places(run_id)) < count:  # as long as the test may take
+        page.wait_for_timeout(20)
+    page.get_by_role("button", name="Stop").click(timeout=60_000)
+    stopped = page.get_by_role("status").filter(has_text="Stopped:")
+    expect(stopped).to_be_visible(timeout=60_000)
+    batches = {place: store.batch(run_id, *place) for place in store.places(run_id)}
+    expect(stopped).to_contain_text(f"{len(batches)} batches are finished and kept")
+    return {place: batch.data["seconds"] for place, batch in batches.items() if batch is not None}
 
 
 def test_markup_in_a_corpus_stays_text(open_page: OpenPage) -> None:

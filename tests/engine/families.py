@@ -1,4 +1,4 @@
-"""Causal families of transformers as tiny random models, made from one table; and what holds for each, as a table.
+"""What holds for each causal family of transformers, as a table of the documentation: each is right or refused.
 
 `python -m tests.engine.families` writes docs/families.md; `test_families.py` computes every row anew and looks for it
 there.
@@ -6,8 +6,7 @@ there.
 
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,11 @@ from engine.training import starting
 from engine.training.config import BiasConfig
 from engine.training.patterns import Pattern
 from tests.engine import fakes
+from tests.engine.small_networks import FAMILIES, Family
 
 VOCABULARY = 288
 """Logits; the tokenizer knows fewer ids, as in models whose vocabulary is padded."""
-WINDOW = 16
-"""Sliding windows, so that most rows here go beyond them."""
+LENGTH = 2048
 DOC = ROOT / "docs" / "families.md"
 RULE = "|---|---|---|---|---|---|---|\n"
 """Below this line of the document stand the rows."""
@@ -45,94 +44,20 @@ SHORTCUTS = ("pieces", "packed", "padding", "cache", "batch")
 TOKENIZER = fakes.byte_tokenizer((("Ġ", "t"), ("Ġt", "h"), ("Ġth", "e"), ("a", "t"), ("Ġ", "a")))
 _END = TOKENIZER.size - 1
 
-SMALL: dict[str, Any] = (
-    dict.fromkeys(("hidden_size", "n_embd", "d_model", "word_embed_proj_dim"), 32)
-    | dict.fromkeys(("intermediate_size", "ffn_dim", "n_inner", "d_ff", "dff", "ffn_hidden_size"), 64)
-    | dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers"), 2)
-    | dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), 4)
-    | dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "context_length"), 2048)
-    | dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4)
-    | dict.fromkeys(("state_size", "mamba_d_state", "mamba_d_head", "mamba_n_heads", "head_dim"), 8)
-    | dict.fromkeys(("bos_token_id", "eos_token_id"), _END)
-    | {"vocab_size": VOCABULARY, "num_key_value_heads": 2, "rotary_dim": 4, "sliding_window": WINDOW}
-    | {"num_experts_per_tok": 2, "moe_intermediate_size": 32, "initializer_range": 0.3, "pad_token_id": None}
-)
-"""What makes a family small: each setting is given to the families that have it."""
 
-_MLA = {"qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8, "kv_lora_rank": 16, "q_lora_rank": 16}
-_LONGROPE = {
-    "rope_type": "longrope",
-    "rope_theta": 10_000.0,
-    "short_factor": [1.0] * 4,
-    "long_factor": [2.0, 3.0, 8.0, 30.0],
-    "original_max_position_embeddings": 1100,
-}
-
-
-@dataclass(frozen=True)
-class Family:
-    """One row: the name of the family's configuration in transformers, and what it needs beside `SMALL`."""
-
-    name: str
-    model_type: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    without: tuple[str, ...] = ()
-
-    def config(self) -> transformers.PreTrainedConfig:
-        """Its configuration, small."""
-        cls = transformers.CONFIG_MAPPING[self.model_type or self.name]
-        known = cls()
-        small = {name: value for name, value in SMALL.items() if hasattr(known, name) and name not in self.without}
-        return cls(**small | dict(self.settings))
-
-    def save(self, directory: Path) -> Path:
-        """Write the model and the tokenizer in Hugging Face layout."""
-        with quiet_libraries():
-            torch.manual_seed(1)
-            network = transformers.AutoModelForCausalLM.from_config(self.config()).eval()
-            network.save_pretrained(directory)
-            TOKENIZER.backend.save_pretrained(directory)
-        return directory
-
-
-def _plain(*names: str) -> list[Family]:
-    return [Family(name) for name in names]
-
-
-FAMILIES: tuple[Family, ...] = (
-    *_plain("afmoe", "apertus", "arcee", "bailing_hybrid", "bamba", "biogpt", "bitnet", "bloom", "codegen", "cohere"),
-    *_plain("cohere2", "ctrl", "cwm", "diffllama", "doge", "ernie4_5", "ernie4_5_moe", "exaone4", "falcon_mamba"),
-    Family("falcon", without=("head_dim",)),
-    Family("falcon, alibi", "falcon", {"alibi": True}, ("head_dim",)),
-    Family("falcon_h1", settings={"mamba_d_ssm": 64, "lm_head_multiplier": 0.3}),
-    Family("deepseek_v3", settings={**_MLA, "n_group": 1, "topk_group": 1, "num_key_value_heads": 4}),
-    *_plain("flex_olmo", "gemma", "gemma2", "glm", "glm4", "glm4_moe", "gpt2", "gpt_bigcode"),
-    Family("gemma3", "gemma3_text", {"layer_types": ["sliding_attention", "full_attention"]}),
-    Family("gpt_neo", settings={"attention_types": [[["global", "local"], 1]], "window_size": WINDOW}),
-    *_plain("gpt_neox", "gpt_neox_japanese", "gpt_oss", "gptj"),
-    Family("granite", settings={"logits_scaling": 8.0}),
-    *_plain("granitemoe", "granitemoehybrid", "helium", "hunyuan_v1_dense"),
-    Family("hyperclovax", settings={"logits_scaling": 2.5}),
-    *_plain("jamba", "jetmoe", "llama", "mamba"),
-    Family("lfm2", settings={"layer_types": ["conv", "full_attention"]}),
-    Family("llama4_text"),
-    Family("mamba2", settings={"num_heads": 8, "head_dim": 8, "hidden_size": 32, "chunk_size": 32}),
-    *_plain("minimax", "ministral", "mistral", "mixtral", "mpt", "nanochat", "nemotron", "olmo", "olmo2", "olmo3"),
-    *_plain("olmoe", "openai-gpt", "opt", "persimmon", "phi", "phimoe"),
-    Family("phi3"),
-    Family("phi3, longrope", "phi3", {"rope_parameters": _LONGROPE, "original_max_position_embeddings": 1100}),
-    *_plain("qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_next", "recurrent_gemma", "rwkv", "seed_oss", "smollm3"),
-    *_plain("stablelm", "starcoder2", "vaultgemma", "xglm", "xlstm"),
-    Family("bert", settings={"is_decoder": False}),
-    Family("xlm"),
-)
+def save(family: Family, directory: Path) -> Path:
+    """Write a model of the family and the tokenizer in Hugging Face layout."""
+    with quiet_libraries():
+        family.network(vocab_size=VOCABULARY, end=_END, length=LENGTH).save_pretrained(directory)
+        TOKENIZER.backend.save_pretrained(directory)
+    return directory
 
 
 class Checked:
     """One family's model and, beside it, the network that transformers itself makes of the same files."""
 
     def __init__(self, family: Family, directory: Path) -> None:
-        self.directory = family.save(directory)
+        self.directory = save(family, directory)
         self.model: LoadedModel = engine.load_model(str(self.directory), "float32", "cpu")
 
     @cached_property

@@ -16,7 +16,7 @@ from engine.models.pool import ModelPool
 from engine.models.request import ModelRequest
 from engine.scoring import compare, score
 from tests.engine import families
-from tests.engine.families import Family
+from tests.engine.small_networks import Family
 
 TEXT = "The cat sat on the mat and then the dog came in."
 STORED = {
@@ -29,9 +29,8 @@ STORED = {
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Llama in float32, wide enough for the blocks of 64 weights that 4-bit kernels take."""
-    return Family("llama", settings={"hidden_size": 64, "intermediate_size": 128, "head_dim": 32}).save(
-        tmp_path_factory.mktemp("whole")
-    )
+    wide = Family("llama", settings={"hidden_size": 64, "intermediate_size": 128, "head_dim": 32})
+    return families.save(wide, tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture(scope="module", params=STORED)
@@ -128,7 +127,7 @@ def test_precision_is_read_off_the_network(whole: Path, asked: str) -> None:
 def test_a_vocabulary_padded_with_minus_infinity_is_no_damage(tmp_path: Path) -> None:
     import transformers
 
-    path = Family("phi").save(tmp_path)
+    path = families.save(Family("phi"), tmp_path)
     network: Any = transformers.AutoModelForCausalLM.from_pretrained(path)
     known = families.TOKENIZER.size
     with torch.no_grad():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine import families
-from tests.engine.families import FAMILIES, Family
+from tests.engine.small_networks import FAMILIES, Family
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
