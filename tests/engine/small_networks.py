@@ -26,6 +26,9 @@ SMALL: dict[str, Any] = (
     | dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), 4)
     | dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4)
     | dict.fromkeys(("state_size", "mamba_d_state", "mamba_d_head", "mamba_n_heads", "head_dim"), 8)
+    | dict.fromkeys(("linear_key_head_dim", "linear_value_head_dim"), 8)
+    | dict.fromkeys(("shared_intermediate_size", "shared_expert_intermediate_size", "mamba_chunk_size"), 32)
+    | {"linear_num_key_heads": 2, "linear_num_value_heads": 4}
     | {"num_key_value_heads": 2, "rotary_dim": 4, "sliding_window": WINDOW, "num_experts_per_tok": 2}
     | {"moe_intermediate_size": 32, "initializer_range": 0.3, "pad_token_id": None}
 )
