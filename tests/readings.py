@@ -5,8 +5,11 @@ UTF-8 bytes is two tokens. Token i > 0 has log-probability `log_prob(i)`; the fi
 """
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from engine.scoring.results import ModelComparison, TextScores
 
@@ -60,6 +63,38 @@ def pieces(text: str) -> tuple[list[str], np.ndarray]:
     return tokens, np.array(spans, dtype=np.int64)
 
 
+def scores_of(tokens: Sequence[str], log_probs: ArrayLike, title: str = "Closed form", **more: Any) -> TextScores:
+    """A reading of these tokens with these nats, NaN for one that is not predicted; whatever is in `more` replaces
+    the rest: token i has rank i + 1, one nat of entropy, and ' x' and ' y' as what else could have come.
+    """
+    n, values = len(tokens), np.array(log_probs, dtype=np.float64)
+    lengths, known = np.array([len(token) for token in tokens], dtype=np.int64), np.isfinite(values)
+    ends = np.cumsum(lengths)
+    given = {
+        "text": "".join(tokens), "model_key": "closed", "model_title": title, "token_ids": np.arange(n),
+        "tokens": tuple(tokens), "spans": np.stack([ends - lengths, ends], axis=1), "log_probs": values,
+        "ranks": np.where(known, np.arange(n) + 1, 0), "entropies": np.where(known, 1.0, np.nan),
+        "top_ids": np.where(known[:, None], [[7, 8]], -1),
+        "top_log_probs": np.where(known[:, None], [[-0.1, -3.0]], np.nan),
+        "top_tokens": tuple((" x", " y") if each else ("", "") for each in known),
+        "window": n, "stride": n, "ties": np.zeros(n, dtype=np.int64),
+    }  # fmt: skip
+    return TextScores(**given | more)
+
+
+def compared(a: TextScores, b: TextScores, **numbers: Any) -> ModelComparison:
+    """Two readings of the same tokens side by side; without `numbers` of divergences the vocabularies differ."""
+    ranges = np.stack([np.arange(len(a)), np.arange(len(a)) + 1], axis=1)
+    shared = "kl_ab" in numbers
+    given = {
+        "a": a, "b": b, "spans": a.spans.copy(), "ranges_a": ranges, "ranges_b": ranges.copy(),
+        "log_probs_a": a.log_probs.copy(), "log_probs_b": b.log_probs.copy(), "pearson": 0.5, "spearman": 0.5,
+        "share_above": 0.4, "share_below": 0.6, "shared_vocabulary": shared,
+        "kl_undefined_reason": None if shared else "The vocabularies differ.",
+    }  # fmt: skip
+    return ModelComparison(**given | numbers)
+
+
 def reading(text: str, *, title: str = "Closed form", shift: int = 0, first_predicted: bool = False) -> TextScores:
     """Scores of `text`, its numbers moved on by `shift` tokens. A token of rank 1 heads its list of alternatives."""
     tokens, spans = pieces(text)
@@ -75,12 +110,10 @@ def reading(text: str, *, title: str = "Closed form", shift: int = 0, first_pred
         log_probs[0] = entropies[0] = np.nan
         ranks[0], top[0], names[0] = 0, np.nan, [""] * K
     opening = {"bos": "on", "opening_ids": (0,), "opening_tokens": ("<s>",)} if first_predicted else {"bos": "off"}
-    return TextScores(
-        text=text, model_key=f"closed-{shift}", model_title=title, token_ids=np.arange(n),
-        tokens=tuple(tokens), spans=spans, log_probs=log_probs, ranks=ranks, entropies=entropies,
-        top_ids=np.where(np.isnan(top), -1, np.arange(K)), top_log_probs=top,
-        top_tokens=tuple(map(tuple, names)), window=1024, stride=1024,
-        ties=np.zeros(n, dtype=np.int64), **opening,
+    return scores_of(
+        tokens, log_probs, title, text=text, model_key=f"closed-{shift}", spans=spans, ranks=ranks,
+        entropies=entropies, top_ids=np.where(np.isnan(top), -1, np.arange(K)), top_log_probs=top,
+        top_tokens=tuple(map(tuple, names)), window=1024, stride=1024, **opening,
     )  # fmt: skip
 
 
@@ -88,7 +121,6 @@ def comparison(text: str, *, shared: bool = True) -> ModelComparison:
     """Two readings, the second's numbers 5 tokens on; divergences that only need to be shown."""
     a, b = reading(text, title="Small model"), reading(text, title="Large model", shift=5)
     n = len(a)
-    ranges = np.stack([np.arange(n), np.arange(n) + 1], axis=1)
     kl = np.where(np.isnan(a.log_probs), np.nan, (np.arange(n) % 9) / 5)
     changed = np.where(np.isnan(a.log_probs)[:, None], np.nan, np.log([[0.5, 0.2, 0.01]]))
     with_kl = {
@@ -96,9 +128,4 @@ def comparison(text: str, *, shared: bool = True) -> ModelComparison:
         "changed_ids": np.tile(np.arange(3), (n, 1)), "changed_tokens": ((" the", " goal", " <b>"),) * n,
         "changed_log_probs_a": changed, "changed_log_probs_b": changed[:, ::-1].copy(),
     }  # fmt: skip
-    return ModelComparison(
-        a=a, b=b, spans=a.spans.copy(), ranges_a=ranges, ranges_b=ranges.copy(), log_probs_a=a.log_probs.copy(),
-        log_probs_b=b.log_probs.copy(), pearson=0.5, spearman=0.5, share_above=0.4, share_below=0.6,
-        shared_vocabulary=shared, kl_undefined_reason=None if shared else "The vocabularies differ.",
-        **(with_kl if shared else {}),
-    )  # fmt: skip
+    return compared(a, b, **(with_kl if shared else {}))

@@ -35,6 +35,8 @@ class Hub:
     """File name -> bytes after which the connection is cut, once."""
     corrupt: set[str] = field(default_factory=set)
     """File names of which one byte is changed, once."""
+    down: bool = False
+    """Closes every connection without an answer."""
     asked: list[Asked] = field(default_factory=list)
     url: str = ""
 
@@ -69,6 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, body: bool) -> None:
+        if self.hub.down:
+            self.close_connection = True
+            return
         self.asked = Asked(self.command, self.path, self.headers.get("Range"))
         self.hub.asked.append(self.asked)
         parts = self.path.split("?")[0].strip("/").removeprefix("datasets/").split("/")

@@ -56,7 +56,7 @@ class FakeJobs:
 
 
 def recorded() -> TrainingRun:
-    return server.example.__wrapped__()
+    return server.example()
 
 
 def view_in(state: str, config: BiasConfig | None = None, **changes: object) -> JobView:

@@ -98,10 +98,10 @@ def test_a_file_with_a_broken_page_is_set_aside(path: Path) -> None:
     connection.close()
     data = bytearray(path.read_bytes())
     data[4096 : 4096 + 2000] = b"\x99" * 2000
-    path.write_bytes(data)
-    store_file._prepared.clear()
-    assert RunStore(path).runs() == ()
-    assert list(path.parent.glob("runs.damaged-*.sqlite"))
+    broken = path.with_name("broken.sqlite")  # a file that this process has not looked at yet
+    broken.write_bytes(data)
+    assert RunStore(broken).runs() == ()
+    assert list(path.parent.glob("broken.damaged-*.sqlite"))
 
 
 def test_a_newer_versions_file_is_left_alone_and_ours_stands_beside_it(path: Path) -> None:

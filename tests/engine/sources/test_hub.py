@@ -298,7 +298,14 @@ def test_a_hub_that_never_answers_is_waited_for_once(hub: Hub, monkeypatch: pyte
 
 
 def test_an_unreachable_hub_is_asked_again_after_a_minute(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(hub_client._unreachable_since, hub.url, time.monotonic() - 61)
+    hub.down = True
+    with pytest.raises(UnreachableError):
+        fetch()
+    hub.down = False
+    with pytest.raises(UnreachableError):  # remembered
+        fetch()
+    now = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 61)
     assert (fetch() / "model.safetensors").is_file()
 
 
