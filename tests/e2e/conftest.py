@@ -150,8 +150,8 @@ def profile(browser: Browser) -> Callable[..., BrowserContext]:
     return profile_of
 
 
-@pytest.fixture
-def open_page(app_url: str, profile: Callable[..., BrowserContext]) -> Iterator[OpenPage]:
+@contextlib.contextmanager
+def opening(app_url: str, profile: Callable[..., BrowserContext]) -> Iterator[OpenPage]:
     """`open_page(path, scheme=, viewport=, ...)` opens a page of the app; its profile has nothing kept by others."""
     foreign: list[str] = []
     opened: list[Page] = []
@@ -181,6 +181,20 @@ def open_page(app_url: str, profile: Callable[..., BrowserContext]) -> Iterator[
             page.evaluate("localStorage.clear()")
             page.close()
     assert not foreign, f"The page asked other hosts: {foreign[:5]}"
+
+
+@pytest.fixture
+def open_page(app_url: str, profile: Callable[..., BrowserContext]) -> Iterator[OpenPage]:
+    """See `opening`."""
+    with opening(app_url, profile) as open_:
+        yield open_
+
+
+@pytest.fixture(scope="module")
+def open_to_look(app_url: str, profile: Callable[..., BrowserContext]) -> Iterator[OpenPage]:
+    """As `open_page`, for a page that the module's tests share because they only look at it."""
+    with opening(app_url, profile) as open_:
+        yield open_
 
 
 @pytest.fixture

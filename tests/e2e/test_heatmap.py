@@ -20,13 +20,22 @@ Runs = Callable[[Page], int]
 FIRST = examples.examples()[0].text
 
 
-@pytest.fixture
-def page(open_page: OpenPage) -> Page:
+def with_charts(open_page: OpenPage) -> Page:
     """The page with its charts, which come in a script run of their own."""
     page = open_page()
     expect(page.locator(".stPlotlyChart")).to_have_count(2)
     settled(page)
     return page
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return with_charts(open_page)
+
+
+@pytest.fixture(scope="module")
+def shown(open_to_look: OpenPage) -> Page:
+    return with_charts(open_to_look)
 
 
 def score(page: Page, text: str) -> None:
@@ -35,14 +44,14 @@ def score(page: Page, text: str) -> None:
     page.get_by_role("button", name="Score").click()
 
 
-def test_first_paint_is_a_finished_example(page: Page) -> None:
-    expect(cells(page).first).to_be_visible()
-    assert shown_text(page) == FIRST
-    expect(page.get_by_role("heading", name="Token heatmap")).to_be_visible()
+def test_first_paint_is_a_finished_example(shown: Page) -> None:
+    expect(cells(shown).first).to_be_visible()
+    assert shown_text(shown) == FIRST
+    expect(shown.get_by_role("heading", name="Token heatmap")).to_be_visible()
     for label in ("Tokens", "Perplexity", "Bits per byte", "Mean surprisal"):
-        expect(page.locator("[data-testid=stMetric]", has_text=label)).to_be_visible()
-    expect(chart(page, "Surprisal along the text")).to_be_visible()
-    expect(page.get_by_text("Most surprising (bits)")).to_be_visible()
+        expect(shown.locator("[data-testid=stMetric]", has_text=label)).to_be_visible()
+    expect(chart(shown, "Surprisal along the text")).to_be_visible()
+    expect(shown.get_by_text("Most surprising (bits)")).to_be_visible()
 
 
 def test_recolouring_asks_nothing_of_the_server_and_stands_in_the_address(page: Page, script_runs: Runs) -> None:
@@ -128,14 +137,14 @@ def test_exported_files_hold_the_result(page: Page, open_page: OpenPage, tmp_pat
     saved.close()
 
 
-def test_chart_is_saved_as_png_without_the_server(page: Page, script_runs: Runs) -> None:
-    line = chart(page, "Surprisal along the text")
+def test_chart_is_saved_as_png_without_the_server(shown: Page, script_runs: Runs) -> None:
+    line = chart(shown, "Surprisal along the text")
     line.hover()
-    runs = script_runs(page)
-    with page.expect_download() as download:
+    runs = script_runs(shown)
+    with shown.expect_download() as download:
         line.locator("[data-title*='Download']").click()
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
-    assert script_runs(page) == runs
+    assert script_runs(shown) == runs
 
 
 def test_copied_link_restores_what_is_looked_at(page: Page, open_page: OpenPage, rerun: Rerun) -> None:
@@ -179,8 +188,10 @@ def test_utf16_file_and_empty_text(open_page: OpenPage) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_accessibility_finding(open_page: OpenPage, axe: Callable[..., list[str]], scheme: str) -> None:
-    page = open_page(scheme=scheme)
+def test_no_serious_accessibility_finding(
+    shown: Page, open_page: OpenPage, axe: Callable[..., list[str]], scheme: str
+) -> None:
+    page = shown if scheme == "light" else open_page(scheme=scheme)
     expect(page.locator(".stPlotlyChart")).to_have_count(2)
     expect(chart(page, "Distribution")).to_be_visible()
     assert [finding for finding in axe(page) if "(serious)" in finding or "(critical)" in finding] == []

@@ -14,14 +14,19 @@ def page(open_page: OpenPage) -> Page:
     return open_page("/models")
 
 
-def test_machine_and_every_model_are_shown(page: Page) -> None:
-    expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+@pytest.fixture(scope="module")
+def shown(open_to_look: OpenPage) -> Page:
+    return open_to_look("/models")
+
+
+def test_machine_and_every_model_are_shown(shown: Page) -> None:
+    expect(shown.get_by_role("heading", name="Models", exact=True)).to_be_visible()
     for spec in registry.specs():
-        expect(page.get_by_role("heading", name=spec.title)).to_be_visible()
-    embedded = page.locator(".ls-model", has_text=registry.resolve(registry.DEFAULT_MODEL).title)
+        expect(shown.get_by_role("heading", name=spec.title)).to_be_visible()
+    embedded = shown.locator(".ls-model", has_text=registry.resolve(registry.DEFAULT_MODEL).title)
     expect(embedded).to_contain_text("On this machine")
     expect(embedded).to_contain_text("loaded in")
-    expect(page.get_by_role("img", name="Models take")).to_be_visible()
+    expect(shown.get_by_role("img", name="Models take")).to_be_visible()
 
 
 def test_unknown_name_is_answered_with_near_ones(page: Page) -> None:
@@ -31,8 +36,10 @@ def test_unknown_name_is_answered_with_near_ones(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_accessibility_finding(open_page: OpenPage, axe: Callable[..., list[str]], scheme: str) -> None:
-    page = open_page("/models", scheme=scheme)
+def test_no_serious_accessibility_finding(
+    shown: Page, open_page: OpenPage, axe: Callable[..., list[str]], scheme: str
+) -> None:
+    page = shown if scheme == "light" else open_page("/models", scheme=scheme)
     expect(page.get_by_label("Hub id or directory")).to_be_visible()
     assert [finding for finding in axe(page) if "(serious)" in finding or "(critical)" in finding] == []
 

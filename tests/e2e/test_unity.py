@@ -16,12 +16,21 @@ Rerun = Callable[[Page], AbstractContextManager[None]]
 SCATTER = "Each token under both models"
 
 
-@pytest.fixture
-def page(open_page: OpenPage) -> Page:
+def with_scatter(open_page: OpenPage) -> Page:
     page = open_page("/unity", settle=False)
     expect(chart(page, SCATTER)).to_be_visible(timeout=60_000)  # right after a start the 4-bit form is still loading
     settled(page)
     return page
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return with_scatter(open_page)
+
+
+@pytest.fixture(scope="module")
+def shown(open_to_look: OpenPage) -> Page:
+    return with_scatter(open_to_look)
 
 
 def strip(page: Page, name: str) -> Locator:
@@ -32,13 +41,13 @@ def metric(page: Page, label: str) -> str:
     return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue").inner_text()
 
 
-def test_embedded_model_and_its_four_bits_are_close_but_not_equal(page: Page) -> None:
-    assert 0.9 < float(metric(page, "Pearson")) < 1
-    assert 0 < float(metric(page, "Mean KL").split()[0]) < 2
+def test_embedded_model_and_its_four_bits_are_close_but_not_equal(shown: Page) -> None:
+    assert 0.9 < float(metric(shown, "Pearson")) < 1
+    assert 0 < float(metric(shown, "Mean KL").split()[0]) < 2
     for name in ("difference", "a", "b"):
-        assert strip(page, name).locator(".t").count() > 50
-    expect(page.get_by_text("a larger model is not more confident on every token")).to_be_visible()
-    expect(chart(page, "How far apart the predictions are")).to_be_visible()
+        assert strip(shown, name).locator(".t").count() > 50
+    expect(shown.get_by_text("a larger model is not more confident on every token")).to_be_visible()
+    expect(chart(shown, "How far apart the predictions are")).to_be_visible()
 
 
 def test_box_in_the_scatter_marks_the_tokens_in_every_strip(page: Page, rerun: Rerun) -> None:
@@ -90,8 +99,10 @@ def test_exported_comparison_holds_both_readings(page: Page, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_accessibility_finding(open_page: OpenPage, axe: Callable[..., list[str]], scheme: str) -> None:
-    page = open_page("/unity", scheme=scheme)
+def test_no_serious_accessibility_finding(
+    shown: Page, open_page: OpenPage, axe: Callable[..., list[str]], scheme: str
+) -> None:
+    page = shown if scheme == "light" else open_page("/unity", scheme=scheme)
     expect(chart(page, SCATTER)).to_be_visible()
     assert [finding for finding in axe(page) if "(serious)" in finding or "(critical)" in finding] == []
 

@@ -63,12 +63,20 @@ def test_stdout_is_json_and_nothing_else(model: str, text_file: str) -> None:
     assert "Loading" in done.stderr.decode()
 
 
-def test_standard_input_is_read_and_numbers_are_those_of_the_engine(model: str, tiny_gpt2: LoadedModel) -> None:
+@pytest.fixture(scope="module")
+def piped(model: str) -> "subprocess.CompletedProcess[bytes]":
+    """A text from standard input, in a terminal that knows ASCII alone."""
+    terminal = {"PYTHONIOENCODING": "ascii:strict"}
+    return engine("score", "--model", model, "--precision", "float32", "-", stdin=TEXT.encode(), **terminal)
+
+
+def test_standard_input_is_read_and_numbers_are_those_of_the_engine(
+    piped: "subprocess.CompletedProcess[bytes]", tiny_gpt2: LoadedModel
+) -> None:
     import engine as public
 
-    done = engine("score", "--model", model, "--precision", "float32", "-", stdin=TEXT.encode())
     expected = public.score_text(tiny_gpt2, TEXT)
-    assert json.loads(done.stdout)["log_probs"][1:] == pytest.approx(expected.log_probs[1:], abs=1e-4)
+    assert json.loads(piped.stdout)["log_probs"][1:] == pytest.approx(expected.log_probs[1:], abs=1e-4)
 
 
 TERMINALS = [
@@ -78,12 +86,10 @@ TERMINALS = [
 ]
 
 
-def test_stdout_is_utf8_where_the_terminal_is_not(model: str) -> None:
-    terminal = {"PYTHONIOENCODING": "ascii:strict"}
-    done = engine("score", "--model", model, "--precision", "float32", "-", stdin=TEXT.encode(), **terminal)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.decode("utf-8"))["text"] == TEXT
-    assert "🙂".encode() in done.stdout
+def test_stdout_is_utf8_where_the_terminal_is_not(piped: "subprocess.CompletedProcess[bytes]") -> None:
+    assert piped.returncode == 0, piped.stderr
+    assert json.loads(piped.stdout.decode("utf-8"))["text"] == TEXT
+    assert "🙂".encode() in piped.stdout
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "shift-jis", "utf-16"])
