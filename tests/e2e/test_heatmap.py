@@ -137,14 +137,14 @@ def test_exported_files_hold_the_result(page: Page, open_page: OpenPage, tmp_pat
     saved.close()
 
 
-def test_chart_is_saved_as_png_without_the_server(shown: Page, script_runs: Runs) -> None:
-    line = chart(shown, "Surprisal along the text")
+def test_chart_is_saved_as_png_without_the_server(page: Page, script_runs: Runs) -> None:
+    line = chart(page, "Surprisal along the text")
     line.hover()
-    runs = script_runs(shown)
-    with shown.expect_download() as download:
+    runs = script_runs(page)
+    with page.expect_download() as download:
         line.locator("[data-title*='Download']").click()
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
-    assert script_runs(shown) == runs
+    assert script_runs(page) == runs
 
 
 def test_copied_link_restores_what_is_looked_at(page: Page, open_page: OpenPage, rerun: Rerun) -> None:
