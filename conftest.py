@@ -17,9 +17,8 @@ _LONG_FIRST = (
     APP,
     PARTS,
     "tests/engine/training/",
-    "tests/engine/jobs/",
+    "tests/engine/commands/",
     "tests/engine/evaluation/",
-    "tests/engine/lab/",
     "tests/pages/",
     *_SINGLE,
 )

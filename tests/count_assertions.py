@@ -1,7 +1,7 @@
 """How many claims the tests make: `python tests/count_assertions.py [FOLDER]`.
 
 Counted in the syntax tree are `assert` statements, `expect(...)`, `pytest.raises(...)` and calls of a function named
-`assert_...`. The number of tests that pytest collects stands beside it in `pytest --collect-only -q`.
+`assert_...`. `pytest --collect-only -q` says how many tests they make with their parameters.
 """
 
 import ast
