@@ -75,6 +75,7 @@ def test_every_answer_carries_the_security_headers(app_url: str) -> None:
 
 def test_no_page_breaks_the_policy_or_logs_an_error(open_page: OpenPage) -> None:
     page = open_page("/", settle=False)
+    page.set_default_timeout(60_000)  # the server, new, is still preparing examples
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
