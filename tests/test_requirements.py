@@ -6,7 +6,7 @@ from importlib import metadata
 import pytest
 
 from engine.paths import ROOT
-from tests.test_architecture import OURS, imports, python_files
+from tests.test_architecture import PROGRAM
 
 # Imported by transformers, not by us: loading straight to a device, and the format of weights.
 BROUGHT_FOR_OTHERS = {"accelerate", "safetensors"}
@@ -24,9 +24,8 @@ def pinned() -> dict[str, str]:
 
 def imported() -> set[str]:
     """Distributions of the modules that the product imports anywhere, inside functions too."""
-    parts = ("app.py", "engine", "pages", "ui", "ui/figures")
-    modules = {found.split(".")[0] for part in parts for file in python_files(part) for found in imports(file)}
-    foreign = modules - set(sys.stdlib_module_names) - set(OURS)
+    modules = set().union(*map(PROGRAM.outside, PROGRAM.modules))
+    foreign = modules - set(sys.stdlib_module_names)
     providers = metadata.packages_distributions()
     return {name(providers[module][0]) for module in foreign}
 
