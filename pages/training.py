@@ -13,8 +13,7 @@ def main() -> None:
         "Make a language model like some tokens more than others, live, and see what it costs everywhere else.",
     )
     server.jobs().warm(progress.session())
-    found = server.current()
-    view = None if found is None else found[1]
+    _, view = server.current()
     settings.prepare(None if view is None else view.config)
     if view is None and server.JOB in st.query_params:
         st.query_params.pop(server.JOB)
@@ -23,7 +22,7 @@ def main() -> None:
     left, right = st.columns([3, 8], gap="large")
     with left, st.container(key="train_settings"):
         config = settings.config()
-        if view is not None and view.active:
+        if view is not None and not view.state.is_over:
             st.caption("Changes here count from the next run; learning rate and beta count at once.")
         if config is not None:
             links.copy_link(settings.link_parameters(config))

@@ -1,4 +1,4 @@
-"""Long work in view, of whatever kind: what is done, how far, how fast, how long still, what comes first, and Stop."""
+"""Long work in view, of whatever kind: what is done, how far, how fast, how much longer, what comes first, and Stop."""
 
 from collections.abc import Callable
 from html import escape

@@ -1,8 +1,8 @@
 """One thread through which heavy work goes, in the order it was asked for.
 
-Who asks for work that is queued, running or kept already shares it. Work that nobody waits for any more is not begun,
-or stopped at its next step: nobody waits if every ticket has been left, or has been dropped, as when the browser that
-asked for it is closed.
+Whoever asks for work that is queued, running or kept already shares it. Work that nobody waits for any more is not
+begun, or is stopped at its next step: nobody waits once every ticket has been left or dropped, as when the browser
+that asked for it is closed.
 """
 
 import threading
@@ -31,7 +31,7 @@ class Ticket(Generic[T]):
 
     @property
     def status(self) -> Status:
-        """How the work gets on, and what comes before it."""
+        """How the work is getting on, and what comes before it."""
         ahead, behind = self._queue._before(self._job, self.owners)
         return replace(self._job.meter.status, ahead=ahead, behind=behind, stopping=self._left)
 
@@ -131,7 +131,7 @@ class Queue:
         key : everything the result depends on; the same key is taken for the same work
         make_steps : starts the work; called in the queue's thread, if at all
         owners : names of the people who wait for it; none if it is the program's own
-        keep : whether its result is kept for who asks later
+        keep : whether its result is kept for those who ask later
         """
         with self._changed:
             job = self._find(key)

@@ -13,9 +13,8 @@
     sampling.py   a few sampled tokens, counted
     guard.py      when a run has run away
     loop.py       the run itself, step by step
-    records.py    what a run leaves behind, as plain values
+    records.py    where a run stands and what it leaves behind, as plain values
     saving.py     the trained model as files
-    states.py     where a run stands
     process.py    the run in a process of its own, spoken to in JSON lines
     supply.py     where such processes come from, one kept ready
     job.py        one such process seen from the server

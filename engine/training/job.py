@@ -13,7 +13,7 @@ from typing import Any
 from engine.training import records
 from engine.training.config import SETTINGS, BiasConfig
 from engine.training.process import Message
-from engine.training.states import RunState
+from engine.training.records import RunState
 from engine.training.supply import TrainingProcess, send_line
 
 
@@ -38,20 +38,18 @@ class JobView(records.Story):
     after: Path | None = None
     before: Path | None = None
 
-    @property
-    def active(self) -> bool:
-        """Whether something may still happen."""
-        return not self.state.is_over
-
 
 class Job:
-    """One run and its process. Everything here may be called from any thread."""
+    """One run and its process. Everything here may be called from any thread.
+
+    `view` is the job as it is now, but for its place in the queue.
+    """
 
     def __init__(self, config: BiasConfig, folder: Path, *, single_step: bool, on_end: Callable[[], None]) -> None:
-        self.id = secrets.token_urlsafe(6)
+        self.view = JobView(id=secrets.token_urlsafe(6), config=config)
+        self.id = self.view.id
         self.watchers: set[str] = set()
         self.last_seen = time.monotonic()
-        self._view = JobView(id=self.id, config=config)
         self._folder = folder / self.id
         self._single_step = single_step
         self._on_end = on_end
@@ -60,20 +58,6 @@ class Job:
         self._process: TrainingProcess | None = None
         self._discarded = False
 
-    @property
-    def state(self) -> RunState:
-        """Where it stands."""
-        return self._view.state
-
-    @property
-    def holds_model(self) -> bool:
-        """Whether it has model files."""
-        return self._view.after is not None
-
-    def view(self, place: int = 0) -> JobView:
-        """The job as it is now."""
-        return replace(self._view, place=place)
-
     def begin(self, process: TrainingProcess, patience: float, niceness: int) -> None:
         """Give the job its process, which speaks the protocol of `engine.training.process`."""
         self._process = process
@@ -81,7 +65,7 @@ class Job:
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         self.send(
             command="start",
-            config=self._view.config.to_dict(),
+            config=self.view.config.to_dict(),
             folder=str(self._folder),
             single_step=self._single_step,
             patience=patience,
@@ -111,7 +95,7 @@ class Job:
         Raises
         ------
         ParameterError
-            Where a value is outside its range.
+            A value is outside its range.
         """
         SETTINGS["learning_rate"].check(learning_rate)
         SETTINGS["beta"].check(beta)
@@ -145,7 +129,7 @@ class Job:
         for line in process.stdout:
             self._hear(json.loads(line))
         code = process.wait()
-        if self._view.active:
+        if not self.view.state.is_over:
             self._end(RunState.FAILED, _cause_of_death(code))
 
     def _hear(self, message: Message) -> None:
@@ -153,9 +137,8 @@ class Job:
             case "progress":
                 self._change(state=RunState(message["state"]), message=message["message"])
             case "start" | "step" | "generation":
-                event = records.event_from_dict(message)
                 with self._lock:
-                    self._view = self._view.and_then(event)
+                    self.view = self.view.and_then(records.event_from_dict(message))
             case "end":
                 self._finish(message)
             case "refused":
@@ -164,13 +147,13 @@ class Job:
                 self._end(RunState.FAILED, "Nobody was looking at this run any more, so it was ended.")
 
     def _finish(self, message: Message) -> None:
-        run = self._view.ended(self._view.config, message["outcome"], message["message"], message["kept_step"])
+        run = self.view.ended(self.view.config, message["outcome"], message["message"], message["kept_step"])
         before = Path(message["before"]) if message["before"] else None
         self._change(run=run, after=Path(message["after"]), before=before)
         self._end(RunState(run.outcome), run.message)
 
     def _end_if_waiting(self) -> None:
-        if self.state is RunState.WAITING:
+        if self.view.state is RunState.WAITING:
             self._end(RunState.FAILED, "Stopped before it began.")
 
     def _end(self, state: RunState, message: str) -> None:
@@ -181,7 +164,7 @@ class Job:
 
     def _change(self, **changes: Any) -> None:
         with self._lock:
-            self._view = replace(self._view, **changes)
+            self.view = replace(self.view, **changes)
 
 
 def _cause_of_death(code: int) -> str:

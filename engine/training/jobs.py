@@ -4,13 +4,13 @@ A `TrainingJobs` belongs to a server. It knows nothing of web sessions but their
 one is still there.
 """
 
-import itertools
 import os
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,7 +19,7 @@ from engine import paths
 from engine.training.config import BiasConfig
 from engine.training.job import Job, JobView
 from engine.training.process import NICENESS, PATIENCE_SECONDS
-from engine.training.states import RunState
+from engine.training.records import RunState
 from engine.training.supply import Supply, best_supply
 
 AT_ONCE = 2
@@ -84,7 +84,7 @@ class TrainingJobs:
         """The job as it is now, with its place in the queue."""
         with self._lock:
             live, waiting = self._live_and_waiting()
-        return job.view(place=live + waiting.index(job) if job in waiting else 0)
+        return replace(job.view, place=live + waiting.index(job) if job in waiting else 0)
 
     def warm(self, session: str) -> None:
         """Have a process ready for the run that `session` may start soon; not while another run is starting, which
@@ -92,7 +92,7 @@ class TrainingJobs:
         """
         with self._lock:
             self._visitors[session] = time.monotonic()
-            if not any(job.state is RunState.STARTING for job in self._jobs.values()):
+            if not any(job.view.state is RunState.STARTING for job in self._jobs.values()):
                 self._supply.prepare()
 
     def close(self) -> None:
@@ -107,8 +107,8 @@ class TrainingJobs:
 
     def _live_and_waiting(self) -> tuple[int, list[Job]]:
         """Number of runs that have a process, and those that wait for one, in order."""
-        jobs = self._jobs.values()
-        return sum(job.state.has_process for job in jobs), [job for job in jobs if job.state is RunState.WAITING]
+        jobs = [(job, job.view.state) for job in self._jobs.values()]
+        return sum(state.has_process for _, state in jobs), [job for job, state in jobs if state is RunState.WAITING]
 
     def _begin_waiting(self) -> None:
         """Start waiting runs while there is room, and forget the oldest that ended."""
@@ -116,16 +116,15 @@ class TrainingJobs:
             live, waiting = self._live_and_waiting()
             for job in waiting[: max(0, self.at_once - live)]:
                 job.begin(self._supply.take(), self._patience, self._niceness)
-            over = [job for job in self._jobs.values() if job.state.is_over]
-            holding = [job for job in over if job.holds_model]
-            for job in holding[:-KEPT_MODELS]:
+            over = [job for job in self._jobs.values() if job.view.state.is_over]
+            for job in [job for job in over if job.view.after is not None][:-KEPT_MODELS]:
                 job.forget_model()
             for job in over[:-KEPT_JOBS]:
                 del self._jobs[job.id]
 
     def _watch(self) -> None:
         """Tell every process whose sessions are there that somebody looks; drop waiting runs that nobody waits for."""
-        for _ in itertools.count():
+        while True:
             time.sleep(self._patience / BEATS_PER_PATIENCE)
             now = time.monotonic()
             with self._lock:
@@ -135,7 +134,7 @@ class TrainingJobs:
                 if any(self._is_present(name) for name in tuple(job.watchers)):
                     job.last_seen = now
                     job.send(command="beat")
-                elif job.state is RunState.WAITING and now - job.last_seen > self._patience:
+                elif job.view.state is RunState.WAITING and now - job.last_seen > self._patience:
                     job.discard()
             if any(self._is_present(name) for name in visitors):
                 with self._lock:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from engine.training.config import Direction
 
 REVERSE_MIX = 1e-3
-"""Share of the uniform distribution in Q where the loss is D(P||Q): with none it is infinite for every model."""
+"""Share of the uniform distribution in Q if the loss is D(P||Q): with none it is infinite for every model."""
 
 
 @dataclass(frozen=True, eq=False)

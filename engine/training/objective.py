@@ -1,6 +1,6 @@
 """What a run minimises: the pull on the wanted tokens and the penalty for leaving the start, batch by batch.
 
-Only the last position's logits are computed where the pull is on random tokens: body -> last hidden state -> head. The
+Only the last position's logits are computed if the pull is on random tokens: body -> last hidden state -> head. The
 plain way, logits at every position of which all but one are thrown away, costs several times as much with a
 vocabulary of 50,000 (benchmarks/training.py).
 """
@@ -31,11 +31,22 @@ class Controls:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What a loss was made of: (b, V) log-probabilities, divergence in its direction, and the penalty in nats."""
+    """One batch at the present weights.
+
+    Parameters
+    ----------
+    log_probs : (b, V), what was pulled
+    loss : what is minimised
+    divergence : in its direction, in nats
+    kl_penalty : in nats; None if beta is 0
+    grad_norm : L2 norm of the gradient over all trained weights
+    """
 
     log_probs: torch.Tensor
+    loss: float
     divergence: float
     kl_penalty: float | None
+    grad_norm: float
 
 
 class Objective:
@@ -48,14 +59,15 @@ class Objective:
         self._anchor = anchor
         self._batches = torch.Generator().manual_seed(config.seed)
 
-    def next_loss(self) -> tuple[torch.Tensor, Seen]:
-        """What is minimised on the next batch, and what the record needs of it."""
+    def next_batch(self) -> Seen:
+        """Leave the gradient of the next batch's loss, and of no other, at the trained weights."""
+        self._trainee.network.zero_grad(set_to_none=True)
         config, trainee, beta = self._config, self._trainee, self._controls.beta
         penalty = on_text = None
         if beta > 0 or config.pull_on == "text":
             on_text, rows = self._log_probs_on_text()
             if beta > 0:
-                penalty = losses.kl_penalty(on_text, self._anchor.log_probs(rows))
+                penalty = losses.kl_penalty(on_text, self._anchor.log_probs(self._anchor.hidden[rows]))
         if config.pull_on == "random":
             ids = sampling.random_prompts(trainee, config.batch_size, config.context_length, self._batches)
             last_hidden = trainee.hidden_states(ids.to(trainee.device))[:, -1]  # (b, width)
@@ -67,7 +79,15 @@ class Objective:
         loss = config.pull * divergence
         if penalty is not None:
             loss = loss + beta * penalty
-        return loss, Seen(pulled.detach(), divergence.item(), None if penalty is None else penalty.item())
+        loss.backward()
+        gradients = [weight.grad for weight in trainee.trained if weight.grad is not None]
+        return Seen(
+            pulled.detach(),
+            loss.item(),
+            divergence.item(),
+            None if penalty is None else penalty.item(),
+            torch.nn.utils.get_total_norm(gradients).item(),
+        )
 
     def _log_probs_on_text(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probabilities (r, m, V) on a few windows chosen at random, and which."""

@@ -7,7 +7,7 @@ end of a text, or a turn: "<|endoftext|>" is how it is named.
 
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -77,7 +77,7 @@ def match(pattern: Pattern, token_texts: Sequence[str], control_ids: Collection[
     Raises
     ------
     ParameterError
-        Where the pattern is empty or not a regular expression, takes too long, or matches nothing or everything.
+        The pattern is empty or not a regular expression, takes too long, or matches nothing or everything.
 
     Examples
     --------
@@ -91,8 +91,7 @@ def match(pattern: Pattern, token_texts: Sequence[str], control_ids: Collection[
             f"The pattern has {len(pattern.text):,} characters; at most {LONGEST_PATTERN} are read. Shorten it."
         )
     texts = [_SHOWN_BYTES.sub("", text) for text in token_texts]
-    finder = {"letter": _containing, "words": _being, "regex": _matching}[pattern.kind]
-    wanted = np.fromiter(finder(pattern, texts), dtype=np.bool_, count=len(texts))
+    wanted = np.fromiter(_found(pattern, texts), dtype=np.bool_, count=len(texts))
     is_text = np.ones(len(texts), dtype=np.bool_)
     is_text[[index for index in control_ids if index < len(texts)]] = False
     wanted &= is_text
@@ -125,19 +124,15 @@ def _check_useful(pattern: Pattern, wanted: Bools, texts: int) -> None:
         )
 
 
-def _containing(pattern: Pattern, texts: list[str]) -> list[bool]:
-    if pattern.ignore_case:
-        sought = pattern.text.casefold()
-        return [sought in text.casefold() for text in texts]
-    return [pattern.text in text for text in texts]
-
-
-def _being(pattern: Pattern, texts: list[str]) -> list[bool]:
-    words = set(split_words(pattern.text))
-    if pattern.ignore_case:
-        folded = {word.casefold() for word in words}
-        return [text.strip().casefold() in folded for text in texts]
-    return [text.strip() in words for text in texts]
+def _found(pattern: Pattern, texts: list[str]) -> Iterable[bool]:
+    fold = str.casefold if pattern.ignore_case else str
+    if pattern.kind == "letter":
+        sought = fold(pattern.text)
+        return (sought in fold(text) for text in texts)
+    if pattern.kind == "words":
+        words = set(map(fold, split_words(pattern.text)))
+        return (fold(text.strip()) in words for text in texts)
+    return _matching(pattern, texts)
 
 
 def _matching(pattern: Pattern, texts: list[str]) -> list[bool]:

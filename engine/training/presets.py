@@ -18,14 +18,7 @@ class Preset:
 
 
 NOTES = BiasConfig()
-PRETRAINED = BiasConfig(
-    start=DEFAULT_MODEL,
-    steps=20,
-    learning_rate=5e-4,
-    schedule="warmup",
-    batch_size=4,
-    context_length=32,
-)
+PRETRAINED = BiasConfig(start=DEFAULT_MODEL, steps=20, learning_rate=5e-4, schedule="warmup", context_length=32)
 
 PRESETS: tuple[Preset, ...] = (
     Preset(

@@ -1,12 +1,12 @@
 r"""A run in a process of its own: `python -m engine.training.process`, JSON lines in and out.
 
-In, one object a line with the key 'command':
+In, one object per line with the key 'command':
     start   config, folder, single_step, patience, niceness    begin; `folder` gets the trained model
     pause, resume, step                         between steps; 'step' makes one more and pauses again
     set     learning_rate, beta                 from the next step on
     stop                                        end after the step in progress
     beat                                        somebody is still looking
-Out, one object a line with the key 'event':
+Out, one object per line with the key 'event':
     ready                                       imports are done
     progress state, message                     it does something else: a `RunState`, and a sentence for people
     start, step, generation                     `engine.training.records`
@@ -26,13 +26,14 @@ import select
 import sys
 import threading
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.errors import EngineError
 from engine.steps import Watched
 from engine.training.config import SCRATCH, BiasConfig
-from engine.training.states import RunState
+from engine.training.records import RunState
 
 if TYPE_CHECKING:
     from engine.training.objective import Controls
@@ -111,9 +112,8 @@ def narrate(
         end["after"] = str(result.save(folder / f"{name_of(config)}-{folder.name}"))
         end["before"] = None
         if config.start == SCRATCH:
-            tokenizer = result.trainee.tokenizer
-            network = starting.scratch_network(config, len(tokenizer.backend))
-            end["before"] = str(saving.save_model(network, tokenizer, folder / f"untrained-{folder.name}"))
+            untrained, tokenizer = starting.scratch_network(config), result.trainee.tokenizer
+            end["before"] = str(saving.save_model(untrained, tokenizer, folder / f"untrained-{folder.name}"))
     yield end
 
 
@@ -134,52 +134,54 @@ def name_of(config: BiasConfig) -> str:
     return f"{start}-likes-{liked}"
 
 
+@dataclass(eq=False)
 class Gate:
-    """Lets a run go on from message to message, as the commands say."""
+    """Lets a run of so many `steps` go on from message to message, as the commands say."""
 
-    def __init__(self, inbox: Inbox, emit: Emit, controls: "Controls", steps: int, *, single_step: bool) -> None:
-        self._inbox = inbox
-        self._emit = emit
-        self._controls = controls
-        self._steps = steps
-        self._paused = single_step
-        self._allowed = int(single_step)  # single steps asked for while paused
+    inbox: Inbox
+    emit: Emit
+    controls: "Controls"
+    steps: int
+    paused: bool
+
+    def __post_init__(self) -> None:
+        self._allowed = int(self.paused)  # single steps asked for while paused
 
     def hold(self, message: Message) -> None:
         """Obey what came in; return once the run may go on from `message`."""
-        while (command := self._inbox.take()) is not None:
+        while (command := self.inbox.take()) is not None:
             self._obey(command)
         if not self._is_before_a_step(message):
             return
         if self._is_shut():
-            self._emit(_doing(RunState.PAUSED, "Paused"))
+            self.emit(_doing(RunState.PAUSED, "Paused"))
             while self._is_shut():
-                self._obey(self._inbox.take(LONGEST_PAUSE_SECONDS) or {"command": "stop"})
-            if not self._paused:
-                self._emit(_doing(RunState.TRAINING, "Training"))
+                self._obey(self.inbox.take(LONGEST_PAUSE_SECONDS) or {"command": "stop"})
+            if not self.paused:
+                self.emit(_doing(RunState.TRAINING, "Training"))
         self._allowed = max(0, self._allowed - 1)
 
     def _is_shut(self) -> bool:
-        return self._paused and not self._allowed and not self._controls.stop
+        return self.paused and not self._allowed and not self.controls.stop
 
     def _is_before_a_step(self, message: Message) -> bool:
         if message["event"] == "progress":
             return bool(message["state"] == RunState.TRAINING)  # which is said once, before step 0
-        return bool(message["event"] == "step" and message["step"] < self._steps)
+        return bool(message["event"] == "step" and message["step"] < self.steps)
 
     def _obey(self, command: Message) -> None:
         match command["command"]:
             case "pause":
-                self._paused = True
+                self.paused = True
             case "resume":
-                self._paused = False
+                self.paused = False
             case "step":
-                self._paused, self._allowed = True, self._allowed + 1
+                self.paused, self._allowed = True, self._allowed + 1
             case "set":
-                self._controls.learning_rate = float(command["learning_rate"])
-                self._controls.beta = float(command["beta"])
+                self.controls.learning_rate = float(command["learning_rate"])
+                self.controls.beta = float(command["beta"])
             case "stop":
-                self._controls.stop = True
+                self.controls.stop = True
 
 
 def train(start: Message, inbox: Inbox, emit: Emit) -> None:
@@ -188,7 +190,7 @@ def train(start: Message, inbox: Inbox, emit: Emit) -> None:
 
     config = BiasConfig.from_dict(start["config"])
     controls = Controls.of(config)
-    gate = Gate(inbox, emit, controls, config.steps, single_step=bool(start["single_step"]))
+    gate = Gate(inbox, emit, controls, config.steps, paused=bool(start["single_step"]))
     for message in narrate(config, controls, Path(start["folder"])):
         emit(message)
         gate.hold(message)

@@ -14,7 +14,6 @@ import torch
 from engine import paths
 from engine.models import network as networks
 from engine.models.network import OutputMap
-from engine.text.tokens import TextTokenizer
 from engine.training import losses
 from engine.training.starting import Trainee
 
@@ -47,12 +46,8 @@ class StartView:
     head: torch.nn.Module
     made: OutputMap
 
-    def log_probs(self, rows: torch.Tensor | slice) -> torch.Tensor:
-        """The start model's log-probabilities on some windows: (r, m, V)."""
-        return self.log_probs_of(self.hidden[rows])
-
-    def log_probs_of(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The same of some of its hidden states: (..., width) -> (..., V)."""
+    def log_probs(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The start model's log-probabilities, from some of `hidden`: (..., width) -> (..., V)."""
         with torch.no_grad():
             return torch.log_softmax(networks.logits_of(self.head, self.made, hidden), dim=-1)
 
@@ -83,26 +78,17 @@ def read(name: str) -> str:
     return (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
 
 
-def prompts() -> list[str]:
-    """Beginnings of sentences."""
-    return read("prompts").splitlines()
-
-
 def opened(token_ids: torch.Tensor, opening: torch.Tensor) -> torch.Tensor:
     """Opening tokens in front of each row: (w, n) and (k,) -> (w, k + n)."""
     return torch.cat([opening.expand(len(token_ids), -1), token_ids], dim=1)
 
 
-def windows(tokenizer: TextTokenizer, text: str, length: int) -> torch.Tensor:
-    """Cut a text into windows of `length` tokens, (w, length) int64; what is left over at the end is dropped."""
-    ids = torch.from_numpy(tokenizer.encode(text).token_ids)
-    count = len(ids) // length
-    return ids[: count * length].reshape(count, length)
-
-
 def _windows(trainee: Trainee, name: str) -> torch.Tensor:
-    length = min(WINDOW, trainee.context_length - len(trainee.opening))
-    return opened(windows(trainee.tokenizer, read(name), length), trainee.opening).to(trainee.device)
+    """Cut a text into windows of equal length, each opened; what is left over at the end is dropped."""
+    length = min(WINDOW, trainee.model.context_length - len(trainee.opening))
+    ids = torch.from_numpy(trainee.tokenizer.encode(read(name)).token_ids)
+    cut = ids[: len(ids) // length * length].reshape(-1, length)
+    return opened(cut, trainee.opening).to(trainee.device)
 
 
 def anchor_ids(trainee: Trainee) -> torch.Tensor:
@@ -122,8 +108,8 @@ def first_position(trainee: Trainee) -> int:
 
 def predictions(trainee: Trainee, token_ids: torch.Tensor) -> int:
     """Number of tokens of the text that are predicted in windows (w, n): all but the first if nothing opens them."""
-    windows_, length = token_ids.shape
-    return windows_ * (length - 1 - first_position(trainee))
+    windows, length = token_ids.shape
+    return windows * (length - 1 - first_position(trainee))
 
 
 def start_views(trainee: Trainee) -> tuple[StartView, StartView]:
@@ -152,7 +138,7 @@ def measure(trainee: Trainee, view: StartView) -> TextMeasurement:
     for at in range(0, len(hidden), _POSITIONS_AT_ONCE):
         rows = slice(at, at + _POSITIONS_AT_ONCE)
         log_probs = trainee.log_probs(hidden[rows])
-        kl.append(losses.exact_kl_to(log_probs, view.log_probs_of(start_hidden[rows])))
+        kl.append(losses.exact_kl_to(log_probs, view.log_probs(start_hidden[rows])))
         wanted.append(trainee.target.wanted_mass(log_probs))
         nats.append(-log_probs.gather(-1, following[rows][:, None])[:, 0])
     of_windows = torch.cat(nats).double().unflatten(0, (len(view.token_ids), -1))[:, :-1].mean(-1)
@@ -174,9 +160,7 @@ def recorded(now: TextMeasurement, start: TextMeasurement) -> dict[str, float | 
 
     differences = np.subtract(now.window_nats, start.window_nats)
     count = len(differences)
-    ratio: float | None = None
-    low: float | None = None
-    high: float | None = None
+    ratio, low, high = None, None, None
     if count > 1:
         mean = float(differences.mean())
         half = float(special.stdtrit(count - 1, (1 + CONFIDENCE) / 2) * differences.std(ddof=1)) / math.sqrt(count)

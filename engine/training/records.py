@@ -1,40 +1,69 @@
-"""What a run leaves behind, as plain values: they travel between processes as JSON and live in no tensor."""
+"""Where a run stands and what it leaves behind, as plain values.
+
+They travel between processes as JSON and live in no tensor.
+"""
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, Literal, Self
 
 from engine.export import csv_text, json_ready
 from engine.steps import Progress
 from engine.training import schema
 from engine.training.config import BiasConfig
-from engine.training.states import RunState
 
 Outcome = Literal["finished", "stopped", "diverged"]
 When = Literal["before", "after"]
 PromptKind = Literal["random", "real"]
 
 CURVES = (
-    "step",
-    "loss",
-    "kl",
-    "cross_entropy",
-    "wanted_mass",
-    "kl_penalty",
-    "kl_to_start",
-    "held_out_perplexity",
-    "perplexity_ratio",
-    "perplexity_ratio_low",
-    "perplexity_ratio_high",
-    "wanted_mass_text",
-    "grad_norm",
-    "learning_rate",
-    "beta",
-    "seconds",
-)
+    "step", "loss", "kl", "cross_entropy", "wanted_mass", "kl_penalty", "kl_to_start", "held_out_perplexity",
+    "perplexity_ratio", "perplexity_ratio_low", "perplexity_ratio_high", "wanted_mass_text", "grad_norm",
+    "learning_rate", "beta", "seconds",
+)  # fmt: skip
 """Fields of `TrainStep` that are numbers, in the order of the CSV."""
+
+
+class RunState(StrEnum):
+    """Where a run stands. The process says the four in the middle, and `Outcome` names the first three of its ends."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    TRAINING = "training"
+    PAUSED = "paused"
+    FINISHING = "finishing"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return {RunState.FINISHED: "Done", RunState.FAILED: "Ended"}.get(self, self.value.capitalize())
+
+    @property
+    def has_process(self) -> bool:
+        """Whether a process works, or could go on working, at it."""
+        return self in (RunState.STARTING, RunState.TRAINING, RunState.PAUSED, RunState.FINISHING)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return not (self.has_process or self is RunState.WAITING)
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether Stop would change anything: a run that takes its last samples ends by itself."""
+        return not self.is_over and self is not RunState.FINISHING
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether there is a next step to wait before."""
+        return self in (RunState.STARTING, RunState.TRAINING)
 
 
 @dataclass(frozen=True)
@@ -103,7 +132,7 @@ class TrainStep:
     kl : D(Q||P) in nats, never negative, on this step's batch
     cross_entropy : H(Q, P) in nats; kl plus the entropy of Q
     wanted_mass : probability of all wanted tokens together on this step's batch
-    kl_penalty : KL(P||P_start) in nats per token on the batch of real text; None where there is none
+    kl_penalty : KL(P||P_start) in nats per token on the batch of real text; None if there is none
     kl_to_start : the same on held-out text, which is never trained on; None at steps that were not measured
     held_out_perplexity : on held-out text; None likewise
     wanted_mass_text : wanted mass, mean over the positions of held-out text; None likewise
@@ -132,6 +161,11 @@ class TrainStep:
     perplexity_ratio: float | None = None
     perplexity_ratio_low: float | None = None
     perplexity_ratio_high: float | None = None
+
+
+def measured(steps: Iterable[TrainStep]) -> list[TrainStep]:
+    """Those steps that were measured on held-out text."""
+    return [step for step in steps if step.kl_to_start is not None]
 
 
 @dataclass(frozen=True)
@@ -168,7 +202,7 @@ class TrainingRun:
     """A whole run.
 
     `message` says in one sentence how it ended; `kept_step` is the number of updates the kept weights have seen, which
-    is less than the last step's where the run diverged.
+    is less than the last step's if the run diverged.
     """
 
     config: BiasConfig
@@ -182,7 +216,7 @@ class TrainingRun:
     @property
     def last_measured(self) -> TrainStep:
         """The last step that was measured on held-out text, of those the kept weights have seen."""
-        return [each for each in self.steps if each.kl_to_start is not None and each.step <= self.kept_step][-1]
+        return [each for each in measured(self.steps) if each.step <= self.kept_step][-1]
 
     def generation(self, when: When, kind: PromptKind) -> Generation | None:
         """Samples taken before or after training, if there are any."""

@@ -74,8 +74,8 @@ def _may_keep(trainee: Trainee, length: int) -> bool:
 def draw(probs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """One id from each row: (b, V) probabilities -> (b, 1) int64.
 
-    The place where a uniform number falls in the cumulative distribution. `torch.multinomial` needs a random number a
-    token, and five times as long.
+    The place where a uniform number falls in the cumulative distribution. `torch.multinomial` needs a random number per
+    token, and takes five times as long.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def random_prompts(trainee: Trainee, count: int, length: int, generator: torch.G
 
 def real_prompts(trainee: Trainee) -> torch.Tensor:
     """The prompts of assets/training/, opened and cut to the shortest so that none needs padding: (8, p)."""
-    encoded = [trainee.tokenizer.encode(prompt).token_ids for prompt in real_text.prompts()]
+    encoded = [trainee.tokenizer.encode(prompt).token_ids for prompt in real_text.read("prompts").splitlines()]
     length = min(len(ids) for ids in encoded)
     return real_text.opened(torch.stack([torch.from_numpy(ids[:length]) for ids in encoded]), trainee.opening)
 
@@ -135,7 +135,7 @@ def glimpse(trainee: Trainee, config: BiasConfig, step: int) -> Sample:
 
 def prompt_length(trainee: Trainee, config: BiasConfig, new_tokens: int) -> int:
     """As long as the training input, leaving room for the new tokens."""
-    return max(1 + len(trainee.opening), min(config.context_length, trainee.context_length - new_tokens))
+    return max(1 + len(trainee.opening), min(config.context_length, trainee.model.context_length - new_tokens))
 
 
 def _sample(trainee: Trainee, prompt: torch.Tensor, ids: torch.Tensor) -> Sample:

@@ -20,7 +20,7 @@ def save_model(network: "PreTrainedModel", tokenizer: TextTokenizer, folder: Pat
     Raises
     ------
     StorageError
-        Where the disk is full or cannot be written.
+        The disk is full or cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def zip_folder(folder: Path, archive: Path) -> Path:
     Raises
     ------
     StorageError
-        Where the disk is full or cannot be written.
+        The disk is full or cannot be written.
     """
     part = archive.with_suffix(".part")
     try:

@@ -54,7 +54,7 @@ class Setting:
         if self.choices and value not in self.choices:
             raise ParameterError(f"{self.name} is {value!r}; choose {', '.join(self.choices)}.")
         form, called = _FORMS[self.kind]
-        is_of_kind = isinstance(value, form)
+        is_of_kind = isinstance(value, form)  # named, as the type checker would take it for a narrowing
         if not is_of_kind:
             raise ParameterError(f"{self.name} is {value!r}; it must be {called}.")
         if self.kind in (int, float) and not self.low <= value <= self.high:
@@ -97,7 +97,7 @@ def check(settings: Any) -> None:
 def read(cls: type[T], data: Mapping[str, Any]) -> T:
     """A dataclass from what JSON made of it; what is left out keeps its default.
 
-    JSON has no NaN and no infinity: None where there must be a number becomes NaN.
+    JSON has no NaN and no infinity: None becomes NaN if there must be a number.
 
     Raises
     ------

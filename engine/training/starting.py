@@ -57,19 +57,9 @@ class Trainee:
         return self.model.tokenizer
 
     @property
-    def title(self) -> str:
-        """What it starts from, for people."""
-        return self.model.spec.title
-
-    @property
     def device(self) -> torch.device:
         """Where it is."""
         return self.model.device
-
-    @property
-    def context_length(self) -> int:
-        """Most tokens it reads at once."""
-        return self.model.context_length
 
     def hidden_states(self, token_ids: torch.Tensor) -> torch.Tensor:
         """Last hidden states after the final norm: (b, n) -> (b, n, width)."""
@@ -123,10 +113,10 @@ def _copied(model: LoadedModel, device: torch.device) -> LoadedModel:
 
 
 def _from_scratch(config: BiasConfig, device: torch.device) -> LoadedModel:
-    tokenizer, source = gpt2_tokenizer(), scratch_source(config)
+    source = scratch_source(config)
     spec = ModelSpec(SCRATCH, "GPT-2 from scratch", "GPT-2", source, None, source.context_length, "", "Random weights.")
-    network = scratch_network(config, len(tokenizer.backend)).eval().to(device)
-    own = LoadedModel(spec, "float32", device, network, tokenizer, str(config.seed), "")
+    network = scratch_network(config).eval().to(device)
+    own = LoadedModel(spec, "float32", device, network, gpt2_tokenizer(), str(config.seed), "")
     loading.check(own)
     return own
 
@@ -143,13 +133,13 @@ def scratch_source(config: BiasConfig) -> Scratch:
     return Scratch(config.layers, config.width, config.width // HEAD_WIDTH, context, config.seed)
 
 
-def scratch_network(config: BiasConfig, vocab_size: int) -> "PreTrainedModel":
-    """A GPT-2 with random weights; the same configuration gives the same weights."""
+def scratch_network(config: BiasConfig) -> "PreTrainedModel":
+    """Make a GPT-2 with random weights; the same configuration gives the same weights."""
     from transformers import GPT2LMHeadModel
 
     source = scratch_source(config)
     with quiet_libraries():
-        network = GPT2LMHeadModel(scratch.config(source, vocab_size))
+        network = GPT2LMHeadModel(scratch.config(source, len(gpt2_tokenizer().backend)))
         scratch.draw_weights(network, source.seed)
     return network
 

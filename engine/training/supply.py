@@ -20,7 +20,8 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import IO, Protocol
+from abc import ABC, abstractmethod
+from typing import IO, Any, Union
 
 from engine import paths
 from engine.training import process
@@ -32,43 +33,30 @@ _LOOK_SECONDS = 0.1
 _WRITING = threading.Lock()
 
 
-class TrainingProcess(Protocol):
-    """What is known of a process that speaks the protocol of `engine.training.process`; a `Popen` is one."""
+class Forked:
+    """A process forked off the template, with as much of a `Popen` as is needed."""
 
-    @property
-    def stdin(self) -> IO[str] | None:
-        """Takes commands."""
-
-    @property
-    def stdout(self) -> IO[str] | None:
-        """Gives events."""
+    def __init__(self, commands: int, events: int, code: int) -> None:
+        self.stdin: IO[str] = os.fdopen(commands, "w", encoding="utf-8")
+        self.stdout: IO[str] = os.fdopen(events, encoding="utf-8")
+        self._code = os.fdopen(code)
 
     def wait(self) -> int:
-        """Wait for its end; its exit code, or the negative number of the signal that ended it."""
+        """Wait for its end; its exit code, or the negative number of the signal that ended it.
+
+        If the template was killed nobody knows the code, and it counts as killed too.
+        """
+        with self._code as said:
+            return int(said.read() or -signal.SIGKILL)
 
     def terminate(self) -> None:
-        """End it."""
+        """End it: without its standard input it leaves by itself, and is not waited for while it has not begun."""
+        with _WRITING, contextlib.suppress(OSError):
+            self.stdin.close()
 
 
-class Supply(Protocol):
-    """Gives processes out. Its owner calls it from one thread at a time."""
-
-    def prepare(self) -> None:
-        """Make it likely that the next process is there at once."""
-
-    def take(self) -> TrainingProcess:
-        """A process that waits for its 'start', or soon will."""
-
-    def beat(self) -> None:
-        """Say that a process may still be wanted."""
-
-    def close(self) -> None:
-        """Let go of what is kept ready."""
-
-
-def best_supply() -> Supply:
-    """The quickest one this system has."""
-    return Template() if sys.platform == "linux" else Spare()
+TrainingProcess = Union["subprocess.Popen[str]", Forked]
+"""A process that speaks the protocol of `engine.training.process`."""
 
 
 def send_line(to: TrainingProcess, command: Message) -> None:
@@ -79,16 +67,34 @@ def send_line(to: TrainingProcess, command: Message) -> None:
         to.stdin.flush()
 
 
-class Spare:
-    """Keeps one process ready, which has done its imports and becomes the next run."""
+class Supply(ABC):
+    """Gives processes out, with one of its own kept ready. Its owner calls it from one thread at a time."""
 
-    def __init__(self) -> None:
-        self._ready: subprocess.Popen[str] | None = None
+    _ready: "subprocess.Popen[str] | None" = None
 
     def prepare(self) -> None:
-        """See `Supply`."""
+        """Make it likely that the next process is there at once."""
         if self._ready is None or self._ready.poll() is not None:
-            self._ready = self._start()
+            self._ready = self._launch()
+
+    @abstractmethod
+    def take(self) -> TrainingProcess:
+        """Give out a process that waits for its 'start', or soon will."""
+
+    @abstractmethod
+    def beat(self) -> None:
+        """Say that a process may still be wanted."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is kept ready."""
+
+    @abstractmethod
+    def _launch(self) -> "subprocess.Popen[str]": ...
+
+
+class Spare(Supply):
+    """Keeps one process ready, which has done its imports and becomes the next run."""
 
     def take(self) -> TrainingProcess:
         """See `Supply`."""
@@ -107,29 +113,14 @@ class Spare:
         if self._ready is not None:
             self._ready.terminate()
 
-    def _start(self) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "engine.training.process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            cwd=paths.ROOT,
-            env=_environment(),
-        )
+    def _launch(self) -> "subprocess.Popen[str]":
+        return _python("engine.training.process", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-class Template:
+class Template(Supply):
     """Forks processes off one that has done its imports."""
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
-
-    def prepare(self) -> None:
-        """See `Supply`."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
+    _socket: socket.socket | None = None
 
     def take(self) -> TrainingProcess:
         """See `Supply`."""
@@ -140,7 +131,7 @@ class Template:
         try:
             socket.send_fds(self._socket, [FORK], [commands, events, code])
         except OSError:  # the template has just ended
-            self._process = None
+            self._ready = None
             return self.take()
         finally:
             for theirs in (commands, events, code):
@@ -159,40 +150,23 @@ class Template:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair()
+    def _launch(self) -> "subprocess.Popen[str]":
+        self._socket, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "engine.training.supply", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                cwd=paths.ROOT,
-                env=_environment(),
-            )
-        self._socket = ours
+            number = theirs.fileno()
+            return _python("engine.training.supply", str(number), pass_fds=[number], stdin=subprocess.DEVNULL)
 
 
-class Forked:
-    """A process forked off the template."""
-
-    def __init__(self, commands: int, events: int, code: int) -> None:
-        self.stdin: IO[str] = os.fdopen(commands, "w", encoding="utf-8")
-        self.stdout: IO[str] = os.fdopen(events, encoding="utf-8")
-        self._code = os.fdopen(code)
-
-    def wait(self) -> int:
-        """See `TrainingProcess`. Where the template was killed nobody knows the code, and it counts as killed too."""
-        with self._code as said:
-            return int(said.read() or -signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """End it: without its standard input it leaves by itself, and is not waited for while it has not begun."""
-        with _WRITING, contextlib.suppress(OSError):
-            self.stdin.close()
+def best_supply() -> Supply:
+    """The quickest one this system has."""
+    return Template() if sys.platform == "linux" else Spare()
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+def _python(*module: str, **streams: Any) -> "subprocess.Popen[str]":
+    """Run a module in a Python of its own, with one thread for its numbers."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", *module]
+    return subprocess.Popen(command, text=True, encoding="utf-8", cwd=paths.ROOT, env=environment, **streams)
 
 
 def main() -> None:

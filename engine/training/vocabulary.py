@@ -31,12 +31,8 @@ def control_ids(start: str) -> frozenset[int]:
     """Ids of the control tokens of the model that a run starts from.
 
     There are none in a network made from scratch: with random weights no token controls anything yet, and all are
-    alike. So "<|endoftext|>", which has an x in its name, is one of the 985 tokens of GPT-2 that do.
-
-    Raises
-    ------
-    UnknownModelError, ModelAbsentError
-        There is no such model, or it is not on this machine.
+    alike. So "<|endoftext|>", which has an x in its name, is one of the 985 tokens of GPT-2 that do. Errors are those
+    of `token_texts`.
     """
     return frozenset() if start == SCRATCH else control_ids_of(_tokenizer_of(start))
 

@@ -10,8 +10,7 @@ from engine.models.registry import DEFAULT_MODEL
 from engine.training.config import SETTINGS, BiasConfig
 from engine.training.job import JobView
 from engine.training.patterns import Pattern
-from engine.training.records import TrainingRun
-from engine.training.states import RunState
+from engine.training.records import RunState, TrainingRun
 from tests.pages.conftest import OpenApp
 from ui.training import server, settings
 
@@ -121,7 +120,7 @@ def test_gain_and_cost_of_a_run_are_said_in_a_sentence(run_page: OpenApp, jobs: 
     said = " ".join(caption.value for caption in app.caption).replace("\\", "")
     first, last = recorded().steps[0], recorded().last_measured
     assert f"wanted tokens in held-out text from {first.wanted_mass_text:.2%} to {last.wanted_mass_text:.2%}" in said
-    assert f"at {last.perplexity_ratio:.0f} times the perplexity (95% interval" in said
+    assert f"at {last.perplexity_ratio:.0f} times the perplexity (95 % interval" in said
 
 
 def test_start_begins_the_run_that_the_settings_say(run_page: OpenApp, jobs: FakeJobs) -> None:

@@ -98,8 +98,10 @@ def with_growth(run: TrainingRun, value: float, low: float | None, high: float |
 
 def test_a_runs_growth_of_perplexity_is_said_and_drawn_with_its_interval(run: TrainingRun) -> None:
     grown = with_growth(run, 1.25, 1.25 / 1.1, 1.25 * 1.1)
-    assert wording.growth(grown.last_measured, grown.steps[0]) == "× 1.25 ± 10%"
-    assert "1.25 times the perplexity (95% interval 1.14 to 1.38, paired over 8 windows" in wording.gain_and_cost(grown)
+    assert wording.growth(grown.last_measured, grown.steps[0]) == "× 1.25 ± 10 %"
+    assert "1.25 times the perplexity (95 % interval 1.14 to 1.38, paired over 8 windows" in wording.gain_and_cost(
+        grown
+    )
     figure = figures.trade_off([figures.RunPath("mine", grown.steps, own=True)], "perplexity")
     (trace,) = figure.data
     assert trace.x[-1] == pytest.approx(1.25)

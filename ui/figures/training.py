@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log, log10
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
@@ -11,6 +12,8 @@ from engine.training import records
 from engine.training.records import RunStart, TrainStep
 from ui.figures import base
 from ui.palette import Palette, Theme, palette
+
+T = TypeVar("T")
 
 HEIGHT = 226
 _MOST_POINTS = 300
@@ -72,11 +75,7 @@ CURVES: dict[str, Curve] = {
         (Line("perplexity", lambda step: step.held_out_perplexity, "model_b"),),
         logarithmic=True,
     ),
-    "rate": Curve(
-        "Learning rate",
-        "as used",
-        (Line("learning rate", lambda step: step.learning_rate, "accent"),),
-    ),
+    "rate": Curve("Learning rate", "as used", (Line("learning rate", lambda step: step.learning_rate, "accent"),)),
 }
 """The charts, in the order to show them."""
 
@@ -104,7 +103,7 @@ def curve(
             figure.add_trace(_trace(thinned(known), line.name, getattr(colours, line.colour), spec.share))
     if name == "perplexity" and (band := _band(steps, colours)) is not None:
         figure.add_trace(band)
-    base.styled(figure, theme=theme, title=f"{spec.title}", height=HEIGHT)
+    base.styled(figure, theme=theme, title=spec.title, height=HEIGHT)
     figure.update_xaxes(range=[0, max(1, total)], fixedrange=True, nticks=5)
     figure.update_yaxes(fixedrange=True, nticks=5, title_text="")
     if spec.share:
@@ -119,11 +118,15 @@ def curve(
         figure.update_yaxes(range=[0, 1], showticklabels=False)
     if name == "divergence" and start is not None:
         _floors(figure, start, colours.muted)
-    _subtitle(figure, spec, len(spec.lines) > 1, colours)
-    return figure.update_layout(margin={"l": 4, "r": 8, "t": 58, "b": 4}, uirevision="training", hovermode="x unified")
+    return figure.update_layout(
+        title_subtitle=_subtitle(spec, colours),
+        margin={"l": 4, "r": 8, "t": 58, "b": 4},
+        uirevision="training",
+        hovermode="x unified",
+    )
 
 
-def thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+def thinned(points: list[T]) -> list[T]:
     """At most about `_MOST_POINTS` of the points, evenly, the last one always: a live chart is redrawn often."""
     every = -(-len(points) // _MOST_POINTS)
     return points if every <= 1 else [*points[:-1:every], points[-1]]
@@ -131,13 +134,18 @@ def thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
 
 def _band(steps: Sequence[TrainStep], colours: Palette) -> go.Scatter | None:
     """The interval around the perplexity, from its growth since the start; None while nothing is known of one."""
-    known = [step for step in steps if step.held_out_perplexity and step.perplexity_ratio_low is not None]
-    ends = [(step.step, *_perplexity_ends(step)) for step in known[:: -(-len(known) // _MOST_POINTS) or 1]]
+    ends = []
+    for step in steps:
+        perplexity, ratio = step.held_out_perplexity, step.perplexity_ratio
+        if perplexity and ratio and step.perplexity_ratio_low is not None and step.perplexity_ratio_high is not None:
+            start = perplexity / ratio  # which is taken as known
+            ends.append((step.step, start * step.perplexity_ratio_low, start * step.perplexity_ratio_high))
     if not ends:
         return None
+    x, low, high = zip(*thinned(ends), strict=True)
     return go.Scatter(
-        x=[x for x, _, _ in ends] + [x for x, _, _ in reversed(ends)],
-        y=[high for _, _, high in ends] + [low for _, low, _ in reversed(ends)],
+        x=x + x[::-1],
+        y=high + low[::-1],
         fill="toself",
         fillcolor=colours.model_b,
         opacity=0.25,
@@ -146,14 +154,6 @@ def _band(steps: Sequence[TrainStep], colours: Palette) -> go.Scatter | None:
         hoverinfo="skip",
         showlegend=False,
     )
-
-
-def _perplexity_ends(step: TrainStep) -> tuple[float, float]:
-    """Ends of the interval of a perplexity whose start is taken as known."""
-    assert step.held_out_perplexity is not None  # noqa: S101 - known where it is called
-    assert step.perplexity_ratio is not None  # noqa: S101 - as above
-    start = step.held_out_perplexity / step.perplexity_ratio
-    return start * (step.perplexity_ratio_low or 0.0), start * (step.perplexity_ratio_high or 0.0)
 
 
 def _trace(points: list[tuple[int, float]], name: str, colour: str, share: bool) -> go.Scatter:
@@ -198,22 +198,17 @@ def _floors(figure: go.Figure, start: RunStart, colour: str) -> None:
     """Lowest values that the two losses can reach: H(Q) = ln w, and 0."""
     lowest = log(start.wanted_count)
     for level, text in ((lowest, f"floor ln {start.wanted_count:,} = {lowest:.2f}"), (0.0, "floor 0")):
-        figure.add_hline(y=level, line={"color": colour, "width": 1, "dash": "dot"})
-        figure.add_annotation(
-            x=1, xref="paper", y=level, text=text, showarrow=False, xanchor="right", yanchor="bottom",
-            font={"size": 11, "color": colour},
+        figure.add_hline(
+            y=level, line={"color": colour, "width": 1, "dash": "dot"}, annotation_text=text,
+            annotation_position="top right", annotation_font={"size": 11, "color": colour},
         )  # fmt: skip
 
 
-def _subtitle(figure: go.Figure, spec: Curve, several: bool, colours: object) -> None:
+def _subtitle(spec: Curve, colours: Palette) -> dict[str, Any]:
     """Below the title: the lines by name in their colours, or the unit. It takes less room than a legend."""
     parts = [f'<span style="color:{getattr(colours, line.colour)}">{escape(line.name)}</span>' for line in spec.lines]
-    figure.update_layout(
-        title_subtitle={
-            "text": " · ".join(parts) if several else escape(spec.unit),
-            "font": {"size": 11.5, "color": getattr(colours, "muted")},  # noqa: B009
-        },
-    )
+    text = " · ".join(parts) if len(parts) > 1 else escape(spec.unit)
+    return {"text": text, "font": {"size": 11.5, "color": colours.muted}}
 
 
 @dataclass(frozen=True)
@@ -227,23 +222,16 @@ class RunPath:
 
 COSTS: dict[str, str] = {
     "kl": "KL(P‖P_start) on held-out text (nats per token)",
-    "perplexity": "Perplexity on held-out text over the start's (log scale); bar: 95% interval",
+    "perplexity": "Perplexity on held-out text over the start's (log scale); bar: 95 % interval",
 }
 
 
-def _costs(steps: Sequence[TrainStep], cost: str) -> list[float | None]:
-    if cost == "kl":
-        return [step.kl_to_start for step in steps]
-    grown = [records.growth(step, steps[0]) for step in steps]
-    return [None if each is None else each.value for each in grown]
-
-
-def _last_interval(steps: Sequence[TrainStep]) -> dict[str, object] | None:
+def _last_interval(grown: Sequence[records.Growth | None]) -> dict[str, object] | None:
     """Error bar of the last point alone: along a path they would hide it."""
-    last = records.growth(steps[-1], steps[0]) if steps else None
+    last = grown[-1] if grown else None
     if last is None or last.low is None or last.high is None:
         return None
-    nothing = [0.0] * (len(steps) - 1)
+    nothing = [0.0] * (len(grown) - 1)
     return {
         "type": "data",
         "symmetric": False,
@@ -268,18 +256,19 @@ def trade_off(runs: Sequence[RunPath], cost: str, *, on_text: bool = True, theme
     if not runs:
         return base.empty(theme=theme, title=title, reason="Finished runs of this session gather here.", height=380)
     colours = palette(theme)
-    axis = COSTS[cost]
     cycle = (colours.accent, colours.model_b, colours.model_a, colours.rank[2], colours.muted)
     figure = go.Figure()
     for number, path in enumerate(runs):
         colour = cycle[number % len(cycle)] if path.own else colours.muted
-        steps = [step for step in path.steps if step.kl_to_start is not None]
+        steps = records.measured(path.steps)
+        grown = [records.growth(step, steps[0]) for step in steps]
+        costs = [step.kl_to_start for step in steps] if cost == "kl" else [each and each.value for each in grown]
         share = [step.wanted_mass_text if on_text else step.wanted_mass for step in steps]
         figure.add_trace(
             go.Scatter(
-                x=_costs(steps, cost),
+                x=costs,
                 y=share,
-                error_x=_last_interval(steps) if cost == "perplexity" else None,
+                error_x=_last_interval(grown) if cost == "perplexity" else None,
                 customdata=[step.step for step in steps],
                 name=escape(path.label),
                 mode="lines+markers",
@@ -288,7 +277,9 @@ def trade_off(runs: Sequence[RunPath], cost: str, *, on_text: bool = True, theme
                 hovertemplate="%{fullData.name}, step %{customdata}<br>wanted %{y:.2%}, cost %{x:.4g}<extra></extra>",
             )
         )
-    base.styled(figure, theme=theme, title=title, x_title=axis, y_title="Probability of wanted tokens", height=380)
+    base.styled(
+        figure, theme=theme, title=title, x_title=COSTS[cost], y_title="Probability of wanted tokens", height=380
+    )
     figure.update_yaxes(tickformat=".0%", rangemode="tozero").update_xaxes(showgrid=True)
     if cost == "perplexity":
         figure.update_xaxes(type="log")

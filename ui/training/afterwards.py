@@ -23,12 +23,13 @@ _KINDS: dict[PromptKind, str] = {"random": "Random tokens", "real": "Real prompt
 
 def show(view: JobView | None) -> None:
     """Draw everything that comes after a run; before the first, of the recorded one."""
-    run = server.example() if view is None else view.run
-    if view is not None and view.run is not None:
-        _collect(view)
-    if run is not None:
-        _before_and_after(run)
-    _trade_off()
+    runs: dict[str, TrainingRun] = st.session_state.setdefault(_RUNS, {})
+    if view is None:
+        _before_and_after(server.example())
+    elif view.run is not None:
+        runs.setdefault(view.id, view.run)
+        _before_and_after(view.run)
+    _trade_off(runs)
     if view is not None and view.run is not None:
         _taking_away(view, view.run)
     _why_it_matters()
@@ -44,12 +45,6 @@ def title_of(config: BiasConfig) -> str:
     return f"{config.start}, {config.pattern.text[:20]}, {config.optimiser} {config.learning_rate:g}{beta}"
 
 
-def _collect(view: JobView) -> None:
-    runs: dict[str, TrainingRun] = st.session_state.setdefault(_RUNS, {})
-    if view.run is not None:
-        runs.setdefault(view.id, view.run)
-
-
 def _before_and_after(run: TrainingRun) -> None:
     layout.section(
         "Before and after",
@@ -57,15 +52,7 @@ def _before_and_after(run: TrainingRun) -> None:
         "random tokens?",
     )
     counts = {kind: " → ".join(_count(run.generation(when, kind)) for when in _WHEN) for kind in _KINDS}
-    kind = st.segmented_control(
-        "Prompts",
-        list(_KINDS),
-        format_func=lambda kind: f"{_KINDS[kind]}: {counts[kind]}",
-        default="random",
-        required=True,
-        key="train_prompts",
-        label_visibility="collapsed",
-    )
+    kind = layout.choice("Prompts", {kind: f"{_KINDS[kind]}: {counts[kind]}" for kind in _KINDS}, "train_prompts")
     for when, column in zip(_WHEN, st.columns(2, gap="large"), strict=True):
         found = run.generation(when, kind)
         with column:
@@ -77,29 +64,15 @@ def _count(generation: Generation | None) -> str:
     return "–" if generation is None else str(generation.wanted_count)
 
 
-def _trade_off() -> None:
-    runs: dict[str, TrainingRun] = st.session_state.get(_RUNS, {})
+def _trade_off(runs: dict[str, TrainingRun]) -> None:
     layout.section(
         "Gain and cost",
         "Each run is a path from the lower left. Up is what was asked for, right is what nobody asked for.",
     )
     with st.container(horizontal=True, key="trade_off_choices"):
-        cost = st.segmented_control(
-            "Cost",
-            ["kl", "perplexity"],
-            format_func=lambda name: {"kl": "KL to the start", "perplexity": "Perplexity grew"}[name],
-            default="kl",
-            required=True,
-            key="train_cost",
-        )
-        gain = st.segmented_control(
-            "Gain",
-            ["text", "input"],
-            format_func=lambda name: {"text": "Wanted in real text", "input": "Wanted after the training input"}[name],
-            default="text",
-            required=True,
-            key="train_gain",
-        )
+        cost = layout.choice("Cost", {"kl": "KL to the start", "perplexity": "Perplexity grew"}, "train_cost")
+        gains = {"text": "Wanted in real text", "input": "Wanted after the training input"}
+        gain = layout.choice("Gain", gains, "train_gain")
     example = server.example()
     paths = [figures.RunPath("recorded: " + title_of(example.config), example.steps, own=False)]
     for number, run in enumerate(runs.values(), start=1):

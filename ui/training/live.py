@@ -8,14 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine import formatting
 from engine.jobs.pace import Meter, Status
 from engine.steps import Progress
+from engine.training import records
 from engine.training.config import BiasConfig
 from engine.training.job import Job, JobView
-from engine.training.records import RunStart, TrainStep
-from engine.training.states import RunState
+from engine.training.records import RunStart, RunState, TrainStep
 from ui import layout, messages, progress
 from ui.figures import training as figures
 from ui.layout import Fact
@@ -29,14 +30,13 @@ _QUIET = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 
 def show(config: BiasConfig | None, view: JobView | None) -> None:
     """Draw the live view; while a run is active it redraws itself, and the rest of the page stays as it is."""
-    active = view is not None and view.active
+    active = view is not None and not view.state.is_over
     st.fragment(_live, run_every=progress.POLL_SECONDS if active else None)(config, active)
     st.fragment(_drawn, run_every=CURVES_SECONDS if active else None)()
 
 
 def _live(config: BiasConfig | None, was_active: bool) -> None:
-    found = server.current()
-    job, view = found if found is not None else (None, None)
+    job, view = server.current()
     _transport(config, job, view)
     _live_settings(job, view)
     if view is None:
@@ -48,14 +48,13 @@ def _live(config: BiasConfig | None, was_active: bool) -> None:
     else:
         _refusal(view)
         _numbers(view.steps)
-    if was_active and (view is None or not view.active):
+    if was_active and (view is None or view.state.is_over):
         st.rerun()  # the whole page: polling ends, and what comes after a run is drawn
 
 
 def _drawn() -> None:
     """Curves and samples of the run, or of the recorded one."""
-    found = server.current()
-    run = server.example() if found is None else found[1]
+    run = server.current()[1] or server.example()
     _curves(run.steps, run.start, run.config.steps)
     _glimpses(run.steps)
 
@@ -67,9 +66,9 @@ def _transport(config: BiasConfig | None, job: Job | None, view: JobView | None)
     with st.container(horizontal=True, key="transport", vertical_alignment="center"):
         if job is None or state is None or state.is_over:
             if _button("Start", "play_arrow", config is not None, primary=True):
-                _begin(config)
+                _begin()
             if _button("Step", "skip_next", config is not None):
-                _begin(config, single_step=True)
+                _begin(single_step=True)
             _button("Stop", "stop", False)
         else:
             if state is RunState.PAUSED:
@@ -96,11 +95,10 @@ def _button(
     )
 
 
-def _begin(config: BiasConfig | None, *, single_step: bool = False) -> None:
-    if config is not None:
-        job = server.jobs().start(settings.as_it_stands(), progress.session(), single_step=single_step)
-        st.query_params[server.JOB] = job.id
-        st.rerun()
+def _begin(*, single_step: bool = False) -> None:
+    job = server.jobs().start(settings.as_it_stands(), progress.session(), single_step=single_step)
+    st.query_params[server.JOB] = job.id
+    st.rerun()
 
 
 def _stop(job: Job) -> None:
@@ -109,7 +107,7 @@ def _stop(job: Job) -> None:
 
 
 def _reset(job: Job | None) -> None:
-    if job is not None and server.jobs().view(job).active:
+    if job is not None and not job.view.state.is_over:
         job.discard()
     st.query_params.pop(server.JOB, None)
     st.rerun()
@@ -118,16 +116,14 @@ def _reset(job: Job | None) -> None:
 def _live_settings(job: Job | None, view: JobView | None) -> None:
     """Learning rate and beta: they begin a run, and change it while it goes on."""
     rate, beta = st.columns(2, gap="medium")
-    with rate:
-        _slider("Learning rate", "learning_rate", settings.RATES)
-    with beta:
-        _slider("Beta: weight of KL(P‖P_start) on real text", "beta", settings.BETAS)
-    if job is not None and view is not None and view.active:
+    _slider(rate, "Learning rate", "learning_rate", settings.RATES)
+    _slider(beta, "Beta: weight of KL(P‖P_start) on real text", "beta", settings.BETAS)
+    if job is not None and view is not None and not view.state.is_over:
         job.set(settings.value("learning_rate"), settings.value("beta"))
 
 
-def _slider(label: str, name: str, values: tuple[float, ...]) -> None:
-    st.select_slider(label, values, format_func="{:g}".format, key=settings.key(name), persist_state="session")
+def _slider(column: DeltaGenerator, label: str, name: str, values: tuple[float, ...]) -> None:
+    column.select_slider(label, values, format_func="{:g}".format, key=settings.key(name), persist_state="session")
 
 
 def _status(view: JobView | None, *, stopping: bool) -> Status:
@@ -155,7 +151,7 @@ def _refusal(view: JobView) -> None:
 
 
 def _numbers(steps: tuple[TrainStep, ...]) -> None:
-    measured = [step for step in steps if step.kl_to_start is not None]
+    measured = records.measured(steps)
     now, last = (steps or (None,))[-1], (measured or (None,))[-1]
     layout.facts(
         [
@@ -194,17 +190,15 @@ def _shown(step: TrainStep | None, form: str) -> str:
 
 
 def _curves(steps: tuple[TrainStep, ...], start: RunStart | None, total: int) -> None:
-    names = list(figures.CURVES)
-    for row in (names[:3], names[3:]):
-        for name, column in zip(row, st.columns(3, gap="small"), strict=True):
-            with column:
-                st.plotly_chart(
-                    figures.curve(name, steps, start, total=total, theme=layout.theme()),
-                    theme=None,
-                    key=f"curve_{name}",
-                    config=_QUIET,
-                    alt=f"{figures.CURVES[name].title} over the steps of training",
-                )
+    columns = (*st.columns(3, gap="small"), *st.columns(3, gap="small"))
+    for (name, curve), column in zip(figures.CURVES.items(), columns, strict=True):
+        column.plotly_chart(
+            figures.curve(name, steps, start, total=total, theme=layout.theme()),
+            theme=None,
+            key=f"curve_{name}",
+            config=_QUIET,
+            alt=f"{curve.title} over the steps of training",
+        )
 
 
 def _glimpses(steps: tuple[TrainStep, ...]) -> None:

@@ -54,11 +54,11 @@ def told_to_stop() -> set[str]:
     return set()
 
 
-def current() -> tuple[Job, JobView] | None:
-    """The run of this page, found by its name in the address; None where there is none or it is no longer kept."""
+def current() -> tuple[Job, JobView] | tuple[None, None]:
+    """The run of this page, found by its name in the address; None if there is none or it is no longer kept."""
     name = st.query_params.get(JOB)
     job = None if name is None else jobs().find(name, progress.session())
-    return None if job is None else (job, jobs().view(job))
+    return (None, None) if job is None else (job, jobs().view(job))
 
 
 @st.cache_resource(show_spinner="Reading the vocabulary ...", max_entries=8)
@@ -80,7 +80,7 @@ def preview(start: str, kind: patterns.PatternKind, text: str, ignore_case: bool
     Raises
     ------
     ParameterError
-        Where it matches nothing or everything, or is no pattern.
+        It matches nothing or everything, or is no pattern.
     """
     texts = token_texts(start)
     wanted = patterns.match(Pattern(kind, text, ignore_case), texts, control_ids(start)).nonzero()[0]

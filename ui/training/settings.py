@@ -40,7 +40,8 @@ TITLES: dict[str, dict[str, str]] = {
 _EXAMPLES = {"letter": Pattern(), "words": presets.WORDS_EXAMPLE, "regex": presets.REGEX_EXAMPLE}
 _KINDS = {"letter": "Letter", "words": "Words", "regex": "Expression"}
 _PATTERN = {"pattern_kind": "kind", "pattern_text": "pattern", "pattern_ignore_case": "ignore_case"}
-"""Settings of the pattern, and what a link calls them."""
+_CALLED = {name: name for name in SETTINGS} | _PATTERN
+"""What a link calls each setting."""
 
 
 def key(name: str) -> str:
@@ -94,17 +95,18 @@ def from_link() -> BiasConfig:
     """The settings that the address asks for, over the first preset; they are taken out of it, as from here on the
     widgets say what holds.
     """
-    names = [called for _, called in _link_names() if called in st.query_params]
+    names = [called for called in _CALLED.values() if called in st.query_params]
     return read_link({called: st.query_params.pop(called) for called in names})
 
 
 def read_link(asked: Mapping[str, str]) -> BiasConfig:
-    """Undo `link_parameters`; the first preset where that cannot be."""
+    """Undo `link_parameters`; if that cannot be, the first preset."""
     values = plain(presets.NOTES)
     try:
-        for name, called in _link_names():
+        for name, called in _CALLED.items():
             if called in asked:
-                values[name] = _read(asked[called], type(values[name]))
+                kind = type(values[name])
+                values[name] = asked[called] == "True" if kind is bool else kind(asked[called])
         return made(values)
     except (EngineError, ValueError):
         return presets.NOTES
@@ -113,15 +115,7 @@ def read_link(asked: Mapping[str, str]) -> BiasConfig:
 def link_parameters(config: BiasConfig) -> dict[str, str]:
     """What a link says of the settings: those that differ from the first preset's."""
     usual, values = plain(presets.NOTES), plain(config)
-    return {called: str(values[name]) for name, called in _link_names() if values[name] != usual[name]}
-
-
-def _link_names() -> list[tuple[str, str]]:
-    return [(name, _PATTERN.get(name, name)) for name in plain(presets.NOTES)]
-
-
-def _read(text: str, kind: type) -> Any:
-    return text == "True" if kind is bool else kind(text)
+    return {called: str(values[name]) for name, called in _CALLED.items() if values[name] != usual[name]}
 
 
 def choose_preset() -> None:
@@ -157,7 +151,7 @@ def config() -> BiasConfig | None:
         _loss_and_optimiser()
         _samples_and_seed()
         asked = as_it_stands()
-    return asked  # noqa: RET504 - not reached with a value where the block ends in a message
+    return asked  # noqa: RET504 - not reached with a value if the block ends in a message
 
 
 def as_it_stands() -> BiasConfig:

@@ -9,7 +9,7 @@ from engine.training.records import TrainingRun, TrainStep
 def growth(step: TrainStep, first: TrainStep) -> str:
     """How perplexity has grown since the first measured step, in a few characters.
 
-    The interval is that of a factor: "± 7%" means that it reaches from the value over 1.07 to the value times 1.07.
+    The interval is that of a factor: "± 7 %" means that it reaches from the value over 1.07 to the value times 1.07.
     """
     grown = records.growth(step, first)
     if grown is None:
@@ -18,12 +18,12 @@ def growth(step: TrainStep, first: TrainStep) -> str:
         return f"× {_number(grown.value)}"
     if grown.high > 4 * grown.low:
         return f"× {_number(grown.low)} to {_number(grown.high)}"
-    return f"× {_number(grown.value)} ± {(grown.high / grown.low) ** 0.5 - 1:.0%}"
+    return f"× {_number(grown.value)} ± {100 * ((grown.high / grown.low) ** 0.5 - 1):.0f} %"
 
 
 def gain_and_cost(run: TrainingRun) -> str:
     """One sentence: the wanted share on held-out text, and what it costs in perplexity and divergence."""
-    measured = [step for step in run.steps if step.kl_to_start is not None]
+    measured = records.measured(run.steps)
     if not measured:
         return "nothing was measured."
     first, last = measured[0], run.last_measured
@@ -41,7 +41,7 @@ def _interval(grown: records.Growth, run: TrainingRun) -> str:
     if grown.low is None or grown.high is None:
         return ""
     windows = run.start.held_out_windows
-    return f" (95% interval {_number(grown.low)} to {_number(grown.high)}, paired over {windows} windows of text)"
+    return f" (95 % interval {_number(grown.low)} to {_number(grown.high)}, paired over {windows} windows of text)"
 
 
 def _number(value: float) -> str:

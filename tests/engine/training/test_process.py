@@ -25,7 +25,7 @@ from engine.training import process
 from engine.training.config import BiasConfig
 from engine.training.job import Job, JobView
 from engine.training.jobs import TrainingJobs
-from engine.training.states import RunState
+from engine.training.records import RunState
 from engine.training.supply import Spare, Supply, Template, TrainingProcess, best_supply, send_line
 
 SMALL = BiasConfig(
@@ -343,7 +343,7 @@ def test_a_job_goes_by_the_states_and_not_by_the_wording(tmp_path: Path) -> None
         def __iter__(self) -> Iterator[str]:
             for line in lines:
                 yield json.dumps(line)
-                seen.append(job.state)
+                seen.append(job.view.state)
 
     ended = threading.Event()
     fake = types.SimpleNamespace(stdin=io.StringIO(), stdout=Said(), wait=lambda: ended.set() or 1, terminate=print)
