@@ -116,7 +116,8 @@ def said(status: Status) -> list[str]:
     >>> said(Status(Progress("HellaSwag", 30, 100, "items"), 2.5, 28.0))
     ['HellaSwag', '30 of 100 items', '2.5 items/s', '28 s left']
     """
-    progress, ahead = status.progress, place_in_queue(status.ahead) if status.ahead else ""
+    number = _NUMBERS[status.ahead] if status.ahead < len(_NUMBERS) else status.ahead
+    progress, ahead = status.progress, f"{number} ahead of you" if status.ahead else ""
     if status.stopping:
         parts = ["Stopping after this step", progress.message if progress else ""]
     elif progress is None:
@@ -128,15 +129,6 @@ def said(status: Status) -> list[str]:
         left = "" if status.seconds_left is None else f"{formatting.duration(status.seconds_left)} left"
         parts = [progress.message, *_counted(progress, status.rate), ahead.lower(), left]
     return [part for part in parts if part]
-
-
-def place_in_queue(ahead: int) -> str:
-    """Say how many are ahead, in words.
-
-    >>> place_in_queue(2)
-    'Two ahead of you'
-    """
-    return f"{_NUMBERS[ahead] if ahead < len(_NUMBERS) else ahead} ahead of you"
 
 
 def _counted(progress: Progress, rate: float | None) -> list[str]:

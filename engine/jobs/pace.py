@@ -1,4 +1,4 @@
-"""How a long piece of work is getting on, measured from its steps: how far it is, how fast, and how much longer it will take.
+"""How long work is getting on, measured from its steps: how far it is, how fast, and how long it has left.
 
 The time left is that of the whole work, from the share done of all its stages, and the speed that of the last half
 minute, because stages differ and so do the guesses at their sizes.

@@ -140,7 +140,9 @@ class Queue:
                 self._waiting.append(job)
             ticket: Ticket[T] = Ticket(self, job, owners)
             job.tickets.add(ticket)
-            self._start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="logitscope-queue", daemon=True)
+                self._thread.start()
             self._changed.notify_all()
         return ticket
 
@@ -173,11 +175,6 @@ class Queue:
             if not job.wanted and job in self._waiting:
                 self._waiting.remove(job)
                 job.finished.set()
-
-    def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="logitscope-queue", daemon=True)
-            self._thread.start()
 
     def _work(self) -> None:
         while True:

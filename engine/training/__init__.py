@@ -9,7 +9,6 @@
     starting.py   the network a run starts from, on a private copy
     real_text.py  fixed real text, the start model's view of it, and measurements on it
     objective.py  what is minimised, batch by batch
-    schedules.py  how the learning rate changes along a run
     sampling.py   a few sampled tokens, counted
     guard.py      when a run has run away
     loop.py       the run itself, step by step
@@ -20,6 +19,6 @@
     job.py        one such process seen from the server
     jobs.py       all of a server: the queue, and who is looking
 
-`losses`, `starting`, `real_text`, `objective`, `sampling`, `guard` and `loop` import torch; nothing else does before it
+`losses`, `starting`, `real_text`, `objective`, `sampling`, `guard` and `loop` import torch; nothing else does until it
 is used, so that pages, the command line and `import engine` stay quick.
 """

@@ -1,6 +1,7 @@
 """What a run is asked to do."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ PullOn = Literal["random", "text"]
 SCRATCH = "scratch"
 """Start from random weights."""
 HEAD_WIDTH = 32
+WARMUP_SHARE = 0.1
 
 
 @schema.documented
@@ -35,7 +37,9 @@ class BiasConfig:
     start: Annotated[str, Setting("'scratch', or the name or directory of a model that is on this machine")] = SCRATCH
     layers: Annotated[int, Setting("blocks of the network made from scratch", 1, 12)] = 4
     width: Annotated[int, Setting(f"its width; heads are {HEAD_WIDTH} wide", HEAD_WIDTH, 768)] = 128
-    train_blocks: Annotated[int | None, Setting("train the last so many blocks only; all weights if not given")] = None
+    train_blocks: Annotated[
+        int | None, Setting("train only this many of the last blocks; all weights if not given")
+    ] = None
     direction: Annotated[Direction, Setting("divergence that pulls: forward is D(Q||P), reverse D(P||Q)")] = "forward"
     pull: Annotated[float, Setting("weight of that divergence; with 0 nothing moves", 0, 100)] = 1.0
     beta: Annotated[float, Setting("weight of KL(P||P_start), in nats per token of fixed real text", 0, 1000)] = 0.0
@@ -51,7 +55,7 @@ class BiasConfig:
     batch_size: Annotated[int, Setting("sequences per step", 1, 64)] = 4
     context_length: Annotated[int, Setting("tokens in each sequence", 2, 1024)] = 256
     temperature: Annotated[float, Setting("temperature of the samples shown", 0.05, 10)] = 1.0
-    top_k: Annotated[int, Setting("sample from so many of the likeliest tokens; 0 is all", 0, 1_000_000)] = 0
+    top_k: Annotated[int, Setting("sample from this many of the likeliest tokens; 0 is all", 0, 1_000_000)] = 0
     seed: Annotated[
         int, Setting("of weights, batches and samples: the same seed gives the same curve", 0, 2**31 - 1)
     ] = 0
@@ -69,6 +73,23 @@ class BiasConfig:
             raise ParameterError(f"width is {self.width}; it must be a multiple of {HEAD_WIDTH}, the width of a head.")
         if self.train_blocks is not None and self.train_blocks < 1:
             raise ParameterError(f"train_blocks is {self.train_blocks}; train at least one block, or everything.")
+
+    def rate_factor(self, step: int) -> float:
+        """Factor of the learning rate at update number `step`, counted from 0, as the schedule has it; in [0, 1].
+
+        At `steps` it is what an update after the last would have: 0 for cosine.
+
+        Examples
+        --------
+        >>> [round(BiasConfig(schedule="cosine", steps=20).rate_factor(step), 2) for step in (0, 1, 2, 10, 19, 20)]
+        [0.5, 1.0, 1.0, 0.59, 0.01, 0.0]
+        """
+        warmup = max(1, round(WARMUP_SHARE * self.steps))
+        if self.schedule == "constant" or (self.schedule == "warmup" and step >= warmup):
+            return 1.0
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.steps - warmup)))
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting, JSON-ready."""

@@ -1,8 +1,8 @@
 """When a run has run away: judged by the divergence that is minimised, in the direction that was chosen.
 
-D(Q||P) has no upper end, so that one value far above the first says enough. D(P||Q') has one, ln(V / e) with
+D(Q||P) has no upper bound, so one value far above the first says enough. D(P||Q') has one, ln(V / e) with
 e = `REVERSE_MIX`: what a model costs that gives all its probability to tokens nobody wants. There a run is stuck,
-since the gradient is zero. But a single batch can come near it in a run that gets better, so that it has to stay
+since the gradient is zero. But a single batch can come near it in a run that is getting better, so it has to stay
 there. The penalty is not judged: KL(P||P_start) cannot exceed the start's largest surprisal.
 """
 

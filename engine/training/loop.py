@@ -13,7 +13,7 @@ import torch
 from engine.errors import MemoryBudgetError
 from engine.models.loaded import LoadedModel
 from engine.steps import Steps, blocking
-from engine.training import real_text, records, sampling, saving, schedules, starting
+from engine.training import real_text, records, sampling, saving, starting
 from engine.training.config import BiasConfig
 from engine.training.guard import Guard
 from engine.training.objective import Controls, Objective, Seen
@@ -161,7 +161,7 @@ class _Loop:
 
     def _rate(self) -> float:
         """The learning rate at this step."""
-        return self.controls.learning_rate * schedules.factor(self.config.schedule, self.step, self.config.steps)
+        return self.controls.learning_rate * self.config.rate_factor(self.step)
 
     def _observe(self, seen: Seen, learning_rate: float, *, final: bool = False) -> records.TrainStep:
         target = self.trainee.target
@@ -208,6 +208,7 @@ class _Loop:
     def _describe(self) -> records.RunStart:
         trainee = self.trainee
         held_out = real_text.held_out_ids(trainee)
+        last_position = held_out.shape[1] - 1  # which predicts nothing
         return records.RunStart(
             wanted_count=len(trainee.target.wanted_ids),
             vocab_size=trainee.target.vocab_size,
@@ -215,7 +216,7 @@ class _Loop:
             trained_parameters=sum(weight.numel() for weight in trainee.trained),
             device=str(trainee.device),
             model_title=trainee.model.spec.title,
-            held_out_tokens=real_text.predictions(trainee, held_out),
+            held_out_tokens=len(held_out) * (last_position - real_text.first_position(trainee)),
             held_out_windows=len(held_out),
         )
 

@@ -79,9 +79,6 @@ def kl_penalty(log_probs: torch.Tensor, start_log_probs: torch.Tensor) -> torch.
 
 
 def exact_kl_to(log_probs: torch.Tensor, start_log_probs: torch.Tensor) -> torch.Tensor:
-    """KL(P||P_start) in nats, never negative: two (..., V) -> (...).
-
-    What rounding takes below zero is put back.
-    """
+    """KL(P||P_start) in nats: two (..., V) -> (...). It is never negative: what rounding takes below 0 is put back."""
     kl: torch.Tensor = torch.linalg.vecdot(log_probs.exp(), log_probs - start_log_probs)
     return kl.clamp_min(0.0)

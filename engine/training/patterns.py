@@ -68,7 +68,7 @@ def match(pattern: Pattern, token_texts: Sequence[str], control_ids: Collection[
     ----------
     pattern : what to look for
     token_texts : text of every token of the vocabulary, in the order of ids, as `TextTokenizer.token_texts` gives it
-    control_ids : ids of tokens that stand for no text and are never wanted; see `vocabulary.control_ids`
+    control_ids : ids of tokens that stand for no text and are never wanted; see `vocabulary.Vocabulary`
 
     Returns
     -------
@@ -95,7 +95,16 @@ def match(pattern: Pattern, token_texts: Sequence[str], control_ids: Collection[
     is_text = np.ones(len(texts), dtype=np.bool_)
     is_text[[index for index in control_ids if index < len(texts)]] = False
     wanted &= is_text
-    _check_useful(pattern, wanted, int(is_text.sum()))
+    if not wanted.any():
+        raise ParameterError(
+            f"None of the {len(wanted):,} tokens match the pattern {pattern.text!r}. "
+            "Try fewer letters, or words that are a single token."
+        )
+    if wanted.sum() == is_text.sum():
+        raise ParameterError(
+            f"Every one of the {wanted.sum():,} tokens matches the pattern {pattern.text!r}, so there is nothing to "
+            "push away from. Make it narrower."
+        )
     return wanted
 
 
@@ -108,20 +117,6 @@ def split_words(text: str) -> list[str]:
     ['yes', 'of', 'course']
     """
     return list(dict.fromkeys(word for word in re.split(r"[,\s]+", text) if word))
-
-
-def _check_useful(pattern: Pattern, wanted: Bools, texts: int) -> None:
-    """Refuse a pattern that wants nothing, or all of the tokens that are text."""
-    if not wanted.any():
-        raise ParameterError(
-            f"None of the {len(wanted):,} tokens match the pattern {pattern.text!r}. "
-            "Try fewer letters, or words that are a single token."
-        )
-    if wanted.sum() == texts:
-        raise ParameterError(
-            f"Every one of the {texts:,} tokens matches the pattern {pattern.text!r}, so there is nothing to "
-            "push away from. Make it narrower."
-        )
 
 
 def _found(pattern: Pattern, texts: list[str]) -> Iterable[bool]:

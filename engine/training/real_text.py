@@ -106,12 +106,6 @@ def first_position(trainee: Trainee) -> int:
     return max(0, len(trainee.opening) - 1)
 
 
-def predictions(trainee: Trainee, token_ids: torch.Tensor) -> int:
-    """Number of tokens of the text that are predicted in windows (w, n): all but the first if nothing opens them."""
-    windows, length = token_ids.shape
-    return windows * (length - 1 - first_position(trainee))
-
-
 def start_views(trainee: Trainee) -> tuple[StartView, StartView]:
     """Anchor text (to train on) and held-out text (to measure on), as the untrained network sees them."""
     head = networks.head(trainee.network)

@@ -36,7 +36,7 @@ def continue_prompts(
 
 
 class _Reader:
-    """Reads rows that grow, and gives the hidden states of what is new: with kept keys and values, or all anew."""
+    """Reads rows that grow: what is new with kept keys and values, or else all anew."""
 
     def __init__(self, trainee: Trainee, *, is_kept: bool) -> None:
         from transformers import DynamicCache
@@ -46,14 +46,12 @@ class _Reader:
         self._done = 0
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        """Hidden states of the tokens since the last call: (b, n) -> (b, m, width)."""
+        """Hidden states, at least of the tokens since the last call: (b, n) -> (b, m, width)."""
         if self._cache is None:
-            hidden = self._trainee.hidden_states(rows)
-        else:
-            body = networks.body(self._trainee.network)
-            output = body(input_ids=rows[:, self._done :], past_key_values=self._cache, use_cache=True)
-            hidden = output.last_hidden_state
-        self._done = rows.shape[1]
+            return self._trainee.hidden_states(rows)
+        new, self._done = rows[:, self._done :], rows.shape[1]
+        body = networks.body(self._trainee.network)
+        hidden: torch.Tensor = body(input_ids=new, past_key_values=self._cache, use_cache=True).last_hidden_state
         return hidden
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 SHORTEST_SCRATCH_CONTEXT = 64
-"""A network made from scratch reads at least so many tokens, so that there is room for prompts and samples."""
+"""A network made from scratch reads at least this many tokens, to leave room for prompts and samples."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """The texts of a start model's tokens, without loading the model, and which of its tokens are no text."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from engine import sources
@@ -15,8 +16,19 @@ _CONTROL_NAME = re.compile(r"<[|\uff5c].+[|\uff5c]>|[<\[](?:unused|reserved|extr
 """Names of control tokens among added ones that are not marked as such."""
 
 
-def token_texts(start: str) -> tuple[str, ...]:
-    """Text of every token, in the order of ids, of the model that a run starts from.
+@dataclass(frozen=True)
+class Vocabulary:
+    """Texts of all tokens of a model, in the order of ids, and the ids of those that stand for no text."""
+
+    texts: tuple[str, ...]
+    control_ids: frozenset[int]
+
+
+def read(start: str) -> Vocabulary:
+    """Read the tokens of the model that a run starts from.
+
+    A network made from scratch has no control tokens: with random weights no token controls anything yet, and all are
+    alike. So "<|endoftext|>", which has an x in its name, is one of the 985 tokens of GPT-2 that do.
 
     Raises
     ------
@@ -24,17 +36,8 @@ def token_texts(start: str) -> tuple[str, ...]:
         There is no such model, or it is not on this machine.
     """
     tokenizer = _tokenizer_of(start)
-    return tuple(tokenizer.token_texts(range(tokenizer.size)))
-
-
-def control_ids(start: str) -> frozenset[int]:
-    """Ids of the control tokens of the model that a run starts from.
-
-    There are none in a network made from scratch: with random weights no token controls anything yet, and all are
-    alike. So "<|endoftext|>", which has an x in its name, is one of the 985 tokens of GPT-2 that do. Errors are those
-    of `token_texts`.
-    """
-    return frozenset() if start == SCRATCH else control_ids_of(_tokenizer_of(start))
+    texts = tuple(tokenizer.token_texts(range(tokenizer.size)))
+    return Vocabulary(texts, frozenset() if start == SCRATCH else control_ids_of(tokenizer))
 
 
 def control_ids_of(tokenizer: TextTokenizer) -> frozenset[int]:

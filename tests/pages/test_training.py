@@ -11,8 +11,11 @@ from engine.training.config import SETTINGS, BiasConfig
 from engine.training.job import JobView
 from engine.training.patterns import Pattern
 from engine.training.records import RunState, TrainingRun
+from engine.training.vocabulary import Vocabulary
 from tests.pages.conftest import OpenApp
 from ui.training import server, settings
+
+TEXTS = ("x", " fox", "tea", "X", " Tea") * 10
 
 
 class FakeJob:
@@ -80,7 +83,7 @@ def view_in(state: str, config: BiasConfig | None = None, **changes: object) -> 
 def jobs(monkeypatch: pytest.MonkeyPatch) -> FakeJobs:
     fake = FakeJobs()
     monkeypatch.setattr(server, "jobs", lambda: fake)
-    monkeypatch.setattr(server, "token_texts", lambda start: ("x", " fox", "tea", "X", " Tea") * 10)
+    monkeypatch.setattr(server, "vocabulary_of", lambda start: Vocabulary(TEXTS, frozenset()))
     server.preview.clear()
     return fake
 
@@ -110,7 +113,7 @@ def test_first_paint_shows_a_finished_run(run_page: OpenApp, jobs: FakeJobs) -> 
 def test_control_tokens_are_not_among_the_matches(
     run_page: OpenApp, jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "control_ids", lambda start: frozenset({0}))
+    monkeypatch.setattr(server, "vocabulary_of", lambda start: Vocabulary(TEXTS, frozenset({0})))
     app = run_page("training")
     assert "<strong>29</strong> of 50 tokens match" in html(app)
 

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.training import saving
 from engine.training.config import SCRATCH, BiasConfig
 from engine.training.job import JobView
-from engine.training.records import Generation, PromptKind, TrainingRun, When
+from engine.training.records import PromptKind, TrainingRun, When
 from ui import layout, messages, model_picker, navigation
 from ui.figures import training as figures
 from ui.training import server, tokens, wording
@@ -17,7 +17,6 @@ from ui.training import server, tokens, wording
 _RUNS = "training_runs"
 _SUMMED_UP = 3
 """Runs whose gain and cost are said in words, the newest ones."""
-_WHEN: tuple[When, ...] = get_args(When)
 _KINDS: dict[PromptKind, str] = {"random": "Random tokens", "real": "Real prompts"}
 
 
@@ -51,17 +50,14 @@ def _before_and_after(run: TrainingRun) -> None:
         "200 tokens sampled after the same prompts with the same draws. Does it hold on real prompts as well as on "
         "random tokens?",
     )
-    counts = {kind: " → ".join(_count(run.generation(when, kind)) for when in _WHEN) for kind in _KINDS}
-    kind = layout.choice("Prompts", {kind: f"{_KINDS[kind]}: {counts[kind]}" for kind in _KINDS}, "train_prompts")
-    for when, column in zip(_WHEN, st.columns(2, gap="large"), strict=True):
-        found = run.generation(when, kind)
+    taken = {kind: [run.generation(when, kind) for when in get_args(When)] for kind in _KINDS}
+    counts = {kind: ["–" if each is None else str(each.wanted_count) for each in taken[kind]] for kind in _KINDS}
+    titles = {kind: f"{title}: {' → '.join(counts[kind])}" for kind, title in _KINDS.items()}
+    shown = taken[layout.choice("Prompts", titles, "train_prompts")]
+    for generation, column in zip(shown, st.columns(2, gap="large"), strict=True):
         with column:
-            if found is not None:
-                tokens.generation(found)
-
-
-def _count(generation: Generation | None) -> str:
-    return "–" if generation is None else str(generation.wanted_count)
+            if generation is not None:
+                tokens.generation(generation)
 
 
 def _trade_off(runs: dict[str, TrainingRun]) -> None:
@@ -92,16 +88,18 @@ def _trade_off(runs: dict[str, TrainingRun]) -> None:
 def _taking_away(view: JobView, run: TrainingRun) -> None:
     layout.section("The trained model", run.message)
     with st.container(horizontal=True, key="taking_away"):
-        if view.after is not None:
+        if (folder := view.after) is not None:
             before = str(view.before) if view.config.start == SCRATCH else view.config.start
-            after = str(view.after)
+            after, archive = str(folder), folder.parent / f"{folder.name}.zip"
             if st.button("Before against after, on your text", icon=":material/compare_arrows:", key="train_unity"):
                 _choose({"a": before, "a_precision": "float32", "b": after, "b_precision": "float32"})
                 st.switch_page(navigation.page("unity"))
             if st.button("See a text with it", icon=":material/gradient:", key="train_heatmap"):
                 _choose({"model": after, "precision": "float32"})
                 st.switch_page(navigation.page("heatmap"))
-            _download("Model (zip)", f"{view.after.name}.zip", "application/zip", _zipped(view.after))
+            _download(
+                "Model (zip)", archive.name, "application/zip", lambda: saving.zip_folder(folder, archive).read_bytes()
+            )
         _download("Curves (CSV)", f"training-{view.id}.csv", "text/csv", lambda: run.to_csv().encode())
         _download("Everything (JSON)", f"training-{view.id}.json", "application/json", lambda: run.to_json().encode())
     if view.after is not None:
@@ -119,10 +117,6 @@ def _choose(values: dict[str, str]) -> None:
         if not name.endswith("precision") and Path(chosen).is_dir():
             model_picker.add_model(chosen)
         st.session_state[name] = chosen
-
-
-def _zipped(folder: Path) -> Callable[[], bytes]:
-    return lambda: saving.zip_folder(folder, folder.parent / f"{folder.name}.zip").read_bytes()
 
 
 def _download(label: str, file_name: str, mime: str, make: Callable[[], bytes]) -> None:

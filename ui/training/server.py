@@ -16,6 +16,7 @@ from engine.training.jobs import AT_ONCE, TrainingJobs
 from engine.training.patterns import Pattern
 from engine.training.process import NICENESS
 from engine.training.records import TrainingRun
+from engine.training.vocabulary import Vocabulary
 from ui import progress
 
 _EXAMPLE = paths.ASSETS / "training" / "example_run.json"
@@ -62,15 +63,9 @@ def current() -> tuple[Job, JobView] | tuple[None, None]:
 
 
 @st.cache_resource(show_spinner="Reading the vocabulary ...", max_entries=8)
-def token_texts(start: str) -> tuple[str, ...]:
-    """Texts of the tokens of a start model, read once."""
-    return vocabulary.token_texts(start)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def control_ids(start: str) -> frozenset[int]:
-    """Ids of a start model's tokens that stand for no text and are never wanted, read once."""
-    return vocabulary.control_ids(start)
+def vocabulary_of(start: str) -> Vocabulary:
+    """Tokens of a start model, read once."""
+    return vocabulary.read(start)
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
@@ -82,11 +77,11 @@ def preview(start: str, kind: patterns.PatternKind, text: str, ignore_case: bool
     ParameterError
         It matches nothing or everything, or is no pattern.
     """
-    texts = token_texts(start)
-    wanted = patterns.match(Pattern(kind, text, ignore_case), texts, control_ids(start)).nonzero()[0]
+    of = vocabulary_of(start)
+    wanted = patterns.match(Pattern(kind, text, ignore_case), of.texts, of.control_ids).nonzero()[0]
     every = max(1, len(wanted) // _SHOWN_TOKENS)
-    shown = tuple(texts[index] for index in wanted[::every][:_SHOWN_TOKENS])
-    return Preview(len(wanted), len(texts), shown)
+    shown = tuple(of.texts[index] for index in wanted[::every][:_SHOWN_TOKENS])
+    return Preview(len(wanted), len(of.texts), shown)
 
 
 @st.cache_resource(show_spinner=False)

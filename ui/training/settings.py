@@ -39,6 +39,8 @@ TITLES: dict[str, dict[str, str]] = {
 """What choices are called."""
 _EXAMPLES = {"letter": Pattern(), "words": presets.WORDS_EXAMPLE, "regex": presets.REGEX_EXAMPLE}
 _KINDS = {"letter": "Letter", "words": "Words", "regex": "Expression"}
+_EXPLAINED = {"bos", "pull_on", "pull", "seed"}
+"""Settings whose help is offered."""
 _PATTERN = {"pattern_kind": "kind", "pattern_text": "pattern", "pattern_ignore_case": "ignore_case"}
 _CALLED = {name: name for name in SETTINGS} | _PATTERN
 """What a link calls each setting."""
@@ -85,22 +87,17 @@ def fill(config: BiasConfig) -> None:
 def prepare(running: BiasConfig | None) -> None:
     """In a session that is new here, begin with the run that was found again, or else what the address asks for."""
     if key("steps") not in st.session_state:
-        config = from_link() if running is None else running
+        # What the address asks for is taken out of it, as from here on the widgets say what holds.
+        config = running or read_link(
+            {called: st.query_params.pop(called) for called in _CALLED.values() if called in st.query_params}
+        )
         fill(config)
         known = [preset.name for preset in presets.PRESETS if preset.config == config]
         st.session_state.setdefault(key("preset"), known[0] if known else None)
 
 
-def from_link() -> BiasConfig:
-    """The settings that the address asks for, over the first preset; they are taken out of it, as from here on the
-    widgets say what holds.
-    """
-    names = [called for called in _CALLED.values() if called in st.query_params]
-    return read_link({called: st.query_params.pop(called) for called in names})
-
-
 def read_link(asked: Mapping[str, str]) -> BiasConfig:
-    """Undo `link_parameters`; if that cannot be, the first preset."""
+    """Undo `link_parameters`, over the first preset; if that cannot be, the first preset itself."""
     values = plain(presets.NOTES)
     try:
         for name, called in _CALLED.items():
@@ -187,20 +184,15 @@ def _pattern_and_start() -> None:
         labels[value("pattern_kind")], key=key("pattern_text"), persist_state="session", label_visibility="collapsed"
     )
     st.toggle("Capitals count as the same letter", key=key("pattern_ignore_case"), persist_state="session")
-    names = start_names()
-    if value("start") not in names:
+    titles = {SCRATCH: "Random weights, GPT-2"} | {name: registry.resolve(name).title for name in _models_here()}
+    if value("start") not in titles:
         st.session_state[key("start")] = SCRATCH
-    st.selectbox("Start from", names, format_func=_start_title, key=key("start"), persist_state="session")
+    _select("Start from", "start", list(titles), titles)
 
 
-def start_names() -> list[str]:
-    """Scratch, then every model that is on this machine."""
+def _models_here() -> list[str]:
     known = [name for name in model_picker.known_names() if name != "scratch-gpt2"]
-    return [SCRATCH, *(name for name in known if sources.availability(registry.resolve(name)).state == "here")]
-
-
-def _start_title(name: str) -> str:
-    return "Random weights, GPT-2" if name == SCRATCH else registry.resolve(name).title
+    return [name for name in known if sources.availability(registry.resolve(name)).state == "here"]
 
 
 def _model_and_input() -> None:
@@ -212,14 +204,14 @@ def _model_and_input() -> None:
             _size("Train", "train_blocks", {0: "all weights", 1: "the last block"}, "the last {} blocks")
         _size("Batch size", "batch_size")
         _size("Context length (tokens)", "context_length")
-        _choice("Opening token", "bos", explained=True)
-        _choice("Pull on", "pull_on", explained=True)
+        _choice("Opening token", "bos")
+        _choice("Pull on", "pull_on")
 
 
 def _loss_and_optimiser() -> None:
     with st.expander("Loss and optimiser", icon=":material/trending_down:"):
         _choice("Divergence", "direction")
-        _number("Strength of the pull", "pull", 0.1, explained=True)
+        _number("Strength of the pull", "pull", 0.1)
         _choice("Optimiser", "optimiser")
         _choice("Learning rate over time", "schedule")
         _number("Steps", "steps", 10)
@@ -230,29 +222,30 @@ def _samples_and_seed() -> None:
         _number("Temperature", "temperature", 0.1)
         _number("Top-k (0: all tokens)", "top_k", 10)
         _number("A sample every so many steps", "sample_every", 1)
-        _number("Seed", "seed", 1, explained=True)
+        _number("Seed", "seed", 1)
 
 
-def _number(label: str, name: str, step: float, *, explained: bool = False) -> None:
+def _number(label: str, name: str, step: float) -> None:
     of = SETTINGS[name]
     low, high, by = (of.kind(each) for each in (of.low, of.high, step))
-    help_ = _sentence(of.help) if explained else None
-    st.number_input(label, low, high, step=by, key=key(name), help=help_, persist_state="session")
+    st.number_input(label, low, high, step=by, key=key(name), help=_help(name), persist_state="session")
 
 
-def _choice(label: str, name: str, *, explained: bool = False) -> None:
-    _select(label, name, SETTINGS[name].choices, TITLES[name], _sentence(SETTINGS[name].help) if explained else None)
+def _choice(label: str, name: str) -> None:
+    _select(label, name, SETTINGS[name].choices, TITLES[name])
 
 
 def _size(label: str, name: str, titles: Mapping[int, str] | None = None, other: str = "{}") -> None:
     """One of the sizes; one that a link or a found run brought along is offered too."""
     sizes = sorted({*SIZES[name], value(name)})
-    _select(label, name, sizes, {size: (titles or {}).get(size, other.format(size)) for size in sizes}, None)
+    _select(label, name, sizes, {size: (titles or {}).get(size, other.format(size)) for size in sizes})
 
 
-def _select(label: str, name: str, options: Sequence[Any], titles: Mapping[Any, str], help_: str | None) -> None:
-    st.selectbox(label, options, format_func=titles.__getitem__, key=key(name), help=help_, persist_state="session")
+def _select(label: str, name: str, options: Sequence[Any], titles: Mapping[Any, str]) -> None:
+    named = titles.__getitem__
+    st.selectbox(label, options, format_func=named, key=key(name), help=_help(name), persist_state="session")
 
 
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+def _help(name: str) -> str | None:
+    text = SETTINGS[name].help
+    return f"{text[0].upper()}{text[1:]}." if name in _EXPLAINED else None

@@ -24,7 +24,10 @@ def sample_html(sample: Sample, prompt: bool = True) -> str:
     '<p class="ls-sampled"><mark>&lt;b&gt;</mark></p>'
     """
     head = f'<span class="ls-prompt">…{escape(signs.with_signs(sample.prompt, spaces=False))}</span>' if prompt else ""
-    return f'<p class="ls-sampled">{head}{_tokens(sample.tokens, sample.wanted)}</p>'
+    shown = (escape(signs.with_signs(token, spaces=False)) for token in sample.tokens)
+    tags = ("mark" if wanted else "span" for wanted in sample.wanted)
+    body = "".join(f"<{tag}>{text}</{tag}>" for tag, text in zip(tags, shown, strict=True))
+    return f'<p class="ls-sampled">{head}{body}</p>'
 
 
 def generation(result: Generation) -> None:
@@ -53,10 +56,3 @@ def chips(tokens: Iterable[str], more: int) -> None:
     cells = "".join(f"<li>{escape(signs.with_signs(token))}</li>" for token in tokens)
     rest = f'<li class="ls-more">and {more:,} more</li>' if more > 0 else ""
     st.html(f'<ul class="ls-chips" tabindex="0" aria-label="Tokens that match">{cells}{rest}</ul>')
-
-
-def _tokens(tokens: tuple[str, ...], wanted: tuple[bool, ...]) -> str:
-    shown = (escape(signs.with_signs(token, spaces=False)) for token in tokens)
-    return "".join(
-        f"<mark>{text}</mark>" if hit else f"<span>{text}</span>" for text, hit in zip(shown, wanted, strict=True)
-    )

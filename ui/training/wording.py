@@ -29,19 +29,15 @@ def gain_and_cost(run: TrainingRun) -> str:
     first, last = measured[0], run.last_measured
     before, after = first.wanted_mass_text or 0.0, last.wanted_mass_text or 0.0
     times = f" ({_number(after / before)} times)" if before else ""
-    cost = f"at {last.kl_to_start:.3g} nats of KL"
+    cost = f"{last.kl_to_start:.3g} nats of KL"
     grown = records.growth(last, first)
     if grown is not None:
-        perplexity = f"{_number(grown.value)} times the perplexity{_interval(grown, run)}"
-        cost = f"at {perplexity} and {last.kl_to_start:.3g} nats of KL"
-    return f"wanted tokens in held-out text from {before:.2%} to {after:.2%}{times}, {cost}."
-
-
-def _interval(grown: records.Growth, run: TrainingRun) -> str:
-    if grown.low is None or grown.high is None:
-        return ""
-    windows = run.start.held_out_windows
-    return f" (95 % interval {_number(grown.low)} to {_number(grown.high)}, paired over {windows} windows of text)"
+        interval = ""
+        if grown.low is not None and grown.high is not None:
+            ends, windows = f"{_number(grown.low)} to {_number(grown.high)}", run.start.held_out_windows
+            interval = f" (95 % interval {ends}, paired over {windows} windows of text)"
+        cost = f"{_number(grown.value)} times the perplexity{interval} and {cost}"
+    return f"wanted tokens in held-out text from {before:.2%} to {after:.2%}{times}, at {cost}."
 
 
 def _number(value: float) -> str:

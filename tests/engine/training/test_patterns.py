@@ -83,11 +83,11 @@ def test_special_tokens_and_added_ones_with_such_names_are_control_tokens(tiny_g
 
 def test_from_random_weights_no_token_controls_anything() -> None:
     """So a run from scratch has the 985 tokens that published runs of this kind have."""
-    assert vocabulary.control_ids(SCRATCH) == frozenset()
+    assert vocabulary.read(SCRATCH).control_ids == frozenset()
 
 
 def test_a_run_from_a_trained_model_does_not_want_its_control_tokens(smollm2: LoadedModel) -> None:
-    assert {0, 1, 2} <= vocabulary.control_ids("smollm2-135m")
+    assert {0, 1, 2} <= vocabulary.read("smollm2-135m").control_ids
     trainee = steps.run(starting.start_steps(BiasConfig(context_length=8, train_blocks=1, device="cpu"), smollm2))
     texts = smollm2.tokenizer.token_texts(trainee.target.wanted_ids.numpy())
     assert all("x" in text.casefold() for text in texts)
