@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks import common
 from engine.evaluation.mauve import clusters, score
-from engine.evaluation.mauve.score import Clustering, MauveResult
+from engine.evaluation.mauve.clusters import Clustering
+from engine.evaluation.mauve.score import MauveResult
 
 LEAST_COVERAGE = 0.9
 SIZES = (200, 500)
@@ -47,11 +48,7 @@ def sampler(shift: float, texts: int, seed: int) -> Callable[[], Pair]:
 def plain_score(p: np.ndarray, q: np.ndarray) -> float:
     """The mean over the default seeds, without errors."""
     rows, buckets = clusters.reduced(p, q), clusters.buckets_for(len(p), len(q))
-    scores = []
-    for seed in score.DEFAULT_SEEDS:
-        counts = clusters.cluster_counts(clusters.kmeans_labels(rows, buckets, seed), len(q), buckets)
-        scores.append(clusters.histogram_score(counts[0] / len(p), counts[1] / len(q))[0])
-    return float(np.mean(scores))
+    return float(np.mean([clusters.clustered(rows, len(q), buckets, seed).score for seed in score.DEFAULT_SEEDS]))
 
 
 def bootstrap_error(clustering: Clustering) -> float:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import InputError
-from engine.evaluation.corpora.corpus import Form, read_corpus_file
+from engine.evaluation.corpora.corpus import read_corpus_file
+from engine.evaluation.corpora.forms import Form
 
 if TYPE_CHECKING:
     from engine.evaluation.hellaswag.items import HellaSwagItem
@@ -47,13 +48,7 @@ def read_items(path: str | PathLike[str], *, capitalise: bool = True) -> tuple["
 def read_texts(path: str | PathLike[str], form: Form = "auto", column: str | None = None) -> tuple[str, ...]:
     """Texts for `corpus_divergence` and `text_features`, out of a file in any form that `read_corpus_file` knows.
 
-    Parameters
-    ----------
-    path
-        Plain text (split at blank lines), JSON lines, JSON, CSV or TSV with a header line, or Parquet.
-    form, column
-        What the file is, and which column or key holds the texts, if that is not clear; see
-        `engine.evaluation.corpora.corpus.read_corpus_file`, which also says how it read the file.
+    `form` and `column` are as in `engine.evaluation.corpora.corpus.read_corpus_file`, which also says how it read it.
 
     Raises
     ------

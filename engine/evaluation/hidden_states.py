@@ -7,6 +7,7 @@ way, one row at a time, is right for every family.
 from collections.abc import Sequence
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from engine.arrays import Ints
 from engine.models import proofs
@@ -59,13 +60,28 @@ def tails_apart(model: ScoringModel, rows: Sequence[Ints], counts: Sequence[int]
 def _tails_padded(model: ScoringModel, rows: Sequence[Ints], counts: Sequence[int]) -> torch.Tensor:
     """Padded on the right, where a causal model's earlier tokens do not see it."""
     lengths = torch.tensor([len(row) for row in rows])
-    token_ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
-    for number, row in enumerate(rows):
-        token_ids[number, : len(row)] = torch.from_numpy(row)
+    token_ids = pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
     mask = (torch.arange(token_ids.shape[1]) < lengths[:, None]).long()
     hidden = model.hidden_states(token_ids, mask)
     ends = zip(hidden, lengths.tolist(), counts, strict=True)
     return torch.cat([read[length - count : length] for read, length, count in ends])
+
+
+def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Places in `lengths` in batches of like length, longest first: at most `budget` tokens with padding, or one row.
+
+    Examples
+    --------
+    >>> batches([3, 9, 4, 4], budget=8)
+    [[1], [2, 3], [0]]
+    """
+    found: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+        if found and lengths[found[-1][0]] * (len(found[-1]) + 1) <= budget:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    return found
 
 
 @torch.inference_mode()

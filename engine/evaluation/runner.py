@@ -79,15 +79,10 @@ def _loaded(store: RunStore, run: Run, role: str, wanted: ModelRequest, load: Lo
 def _described(model: LoadedModel, bos: Bos) -> dict[str, Any]:
     opening_ids = opening.opening_ids(model, bos)
     return {
-        "key": model.key,
-        "title": model.title,
+        **{name: getattr(model, name) for name in ("key", "title", "precision", "revision", "reason", "memory_bytes")},
         "name": model.spec.name,
-        "precision": model.precision,
-        "revision": model.revision,
         "device": str(model.device),
-        "reason": model.reason,
         "parameters": model.spec.parameters,
-        "memory_bytes": model.memory_bytes,
         "opening_ids": opening_ids,
         "opening_tokens": model.tokenizer.token_texts(opening_ids),
     }

@@ -87,18 +87,16 @@ def scaled_exp(log_estimate: Estimate) -> Estimate:
     """Exponential of an estimate: errors to first order, as llama.cpp carries them; the interval's ends exactly."""
     value = float(np.exp(log_estimate.value))
     low, high = (float(np.exp(end)) for end in log_estimate.interval())
-    return replace(
-        log_estimate,
-        value=value,
-        error=value * log_estimate.error,
-        error_by_text=value * log_estimate.error_by_text,
-        low=low,
-        high=high,
-    )
+    return replace(_carried(log_estimate, value, value), low=low, high=high)
+
+
+def _carried(estimate: Estimate, value: float, slope: float) -> Estimate:
+    """A function's `value` at an estimate, its errors carried to first order by the function's `slope` there."""
+    return replace(estimate, value=value, error=slope * estimate.error, error_by_text=slope * estimate.error_by_text)
 
 
 def _redrawn(estimate: Estimate, draws: Draws | None, drawn: Callable[[Draws], Floats]) -> Estimate:
-    """`estimate` with the interval of its values in `draws`, where there are texts enough to draw from."""
+    """`estimate` with the interval of its values in `draws`, if there are texts enough to draw from."""
     if draws is None or not len(draws.counts):
         return estimate
     low, high = draws.interval(drawn(draws))
@@ -151,27 +149,13 @@ def root_mean_square(values: Floats, groups: Ints | None = None, draws: Draws | 
     root = float(np.sqrt(square.value))
     if not root:
         return Estimate(root)
-    scale = 0.5 / root
-    of_root = replace(square, value=root, error=scale * square.error, error_by_text=scale * square.error_by_text)
-    return _redrawn(of_root, draws, lambda drawn: np.sqrt(drawn.means(values**2)))
+    return _redrawn(_carried(square, root, 0.5 / root), draws, lambda drawn: np.sqrt(drawn.means(values**2)))
 
 
 def divergence_statistics(
     base: Floats, candidate: Floats, kl: Floats, same_top1: npt.ArrayLike, texts: Ints
 ) -> DivergenceStatistics:
-    """The whole table, from per-token arrays (n,).
-
-    Parameters
-    ----------
-    base, candidate
-        Log-probability of the token that follows, nats.
-    kl
-        KL(base || candidate) at the token, nats.
-    same_top1
-        Whether both models put the same token first, in [0, 1]: ties count in part.
-    texts
-        Which text each token is of.
-    """
+    """The whole table, from the per-token columns (n,) of `engine.evaluation.divergence.result.CorpusDivergence`."""
     delta_p, draws = np.exp(candidate) - np.exp(base), Draws.of(texts)
     return DivergenceStatistics(
         tokens=base.size,

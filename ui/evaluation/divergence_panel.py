@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine import export, formatting
 from engine.arrays import Ints
 from engine.evaluation import divergence
-from engine.evaluation.corpora.corpus import FORMS, Form
+from engine.evaluation.corpora.forms import FORMS, Form
 from engine.evaluation.divergence import evaluate
 from engine.evaluation.divergence.result import CorpusDivergence, comparison_of
 from engine.evaluation.estimates import Estimate

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.evaluation.corpora.corpus import ColumnError, Corpus, Form, read_corpus, read_corpus_file
+from engine.evaluation.corpora.corpus import ColumnError, Corpus, read_corpus, read_corpus_file
+from engine.evaluation.corpora.forms import Form
 from engine.evaluation.hellaswag.items import ItemSet, read_item_set, read_items_file
 from ui import messages
 

@@ -13,23 +13,10 @@ from typing import Any
 
 from engine import errors
 from engine.evaluation.corpora import records
-from engine.evaluation.corpora.forms import FORMS, TEXT_NAMES, Form, recognised
+from engine.evaluation.corpora.forms import TEXT_NAMES, Form, recognised
 from engine.evaluation.corpora.parquet import Parquet, is_parquet
 from engine.evaluation.corpora.records import Record
 from engine.text import texts
-
-__all__ = [
-    "FORMS",
-    "TEXT_NAMES",
-    "ColumnError",
-    "Corpus",
-    "Form",
-    "choose_column",
-    "digest",
-    "read_corpus",
-    "read_corpus_file",
-    "repeated_note",
-]
 
 MOST_TEXTS = 100_000
 MOST_CHARACTERS = 500_000_000
@@ -70,12 +57,8 @@ class Corpus:
         return digest(self.texts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Texts of a file before they are checked: where each stands and what it is, and what the file was read as."""
-
-    texts: Iterable[tuple[str, str | None]]
-    read_as: str
+_Found = tuple[Iterable[tuple[str, str | None]], str]
+"""Texts of a file before they are checked: where each stands and what it is; and what the file was read as."""
 
 
 def digest(pieces: Sequence[str]) -> str:
@@ -120,8 +103,7 @@ def read_corpus(text: str, form: Form = "auto", column: str | None = None) -> Co
     >>> read_corpus('["One text.", "Another."]').texts
     ('One text.', 'Another.')
     """
-    found = _found(text.lstrip("\ufeff"), form, column)
-    return _corpus(found, f"Read as {found.read_as}.")
+    return _corpus(*_found(text, form, column))
 
 
 def read_corpus_file(data: bytes, name: str = "", form: Form = "auto", column: str | None = None) -> Corpus:
@@ -143,13 +125,12 @@ def read_corpus_file(data: bytes, name: str = "", form: Form = "auto", column: s
     """
     ending = PurePath(name).suffix.casefold()
     if is_parquet(data) or ending in {".parquet", ".pq"}:
-        found = _in_parquet(Parquet(data, MOST_TEXTS), column)
-        return _corpus(found, f"Read as {found.read_as}.")
+        return _corpus(*_in_parquet(Parquet(data, MOST_TEXTS), column))
     decoded = texts.decode(data)
     if form == "auto":
         form = _FORM_OF_ENDING.get(ending, "auto")
-    found = _found(decoded.text.lstrip("\ufeff"), form, column)
-    return _corpus(found, f"Read as {found.read_as}; {decoded.encoding}.")
+    found, read_as = _found(decoded.text, form, column)
+    return _corpus(found, f"{read_as}; {decoded.encoding}")
 
 
 def repeated_note(found: Sequence[str]) -> tuple[str, ...]:
@@ -188,10 +169,10 @@ def choose_column(names: Sequence[str], column: str | None) -> str:
     raise ColumnError(f"No column or key is called 'text'; {have}. {advice}", names)
 
 
-def _corpus(found: _Found, read_as: str) -> Corpus:
+def _corpus(found: Iterable[tuple[str, str | None]], read_as: str) -> Corpus:
     kept: list[str] = []
     empty = characters = 0
-    for where, piece in found.texts:
+    for where, piece in found:
         if piece is None or not piece.strip():
             empty += where != ""  # plain text has blank lines, which are no records
             continue
@@ -204,7 +185,7 @@ def _corpus(found: _Found, read_as: str) -> Corpus:
             raise errors.InputError(f"The corpus has more than {MOST_CHARACTERS:,} characters. Split it.")
     if not kept:
         raise errors.InputError("There are no texts: the corpus is empty. Paste some text or choose a file.")
-    return Corpus(tuple(kept), (read_as, *_empty_note(empty, len(kept)), *repeated_note(kept)))
+    return Corpus(tuple(kept), (f"Read as {read_as}.", *_empty_note(empty, len(kept)), *repeated_note(kept)))
 
 
 def _empty_note(empty: int, kept: int) -> tuple[str, ...]:
@@ -215,6 +196,7 @@ def _empty_note(empty: int, kept: int) -> tuple[str, ...]:
 
 
 def _found(text: str, form: Form, column: str | None) -> _Found:
+    text = text.lstrip("\ufeff")
     if form == "auto":
         form = recognised(text)
     if form == "jsonl":
@@ -225,7 +207,7 @@ def _found(text: str, form: Form, column: str | None) -> _Found:
         return _in_table(text, column)
     if column is not None:
         raise errors.InputError(f"Plain text has no column {column!r}. Leave it out, or say which form the file has.")
-    return _Found((("", piece) for piece in _pieces(text, form)), _PLAIN[form])
+    return (("", piece) for piece in _pieces(text, form)), _PLAIN[form]
 
 
 def _is_record(column: str | None, entry: Mapping[str, Any]) -> bool:
@@ -241,17 +223,13 @@ def _pieces(text: str, form: Form) -> list[str]:
         return ["\n".join(lines)]
     if form == "lines":
         return [line.strip() for line in lines]
-    return _paragraphs(lines)
-
-
-def _paragraphs(lines: Sequence[str]) -> list[str]:
     pieces: list[list[str]] = [[]]
     for line in lines:
         if line.strip():
             pieces[-1].append(line)
         elif pieces[-1]:
             pieces.append([])
-    return ["\n".join(lines) for lines in pieces]
+    return ["\n".join(piece) for piece in pieces]
 
 
 def _in_records(read: Callable[[], Iterable[Record]], title: str, column: str | None) -> _Found:
@@ -263,23 +241,19 @@ def _in_records(read: Callable[[], Iterable[Record]], title: str, column: str | 
     first = next((record.value for record in listed if isinstance(record.value, dict)), None)
     key = None if first is None else choose_column(list(first), column)
     read_as = f"{title}, a list of strings" if key is None else f'{title}, key "{records.shown_name(key)}"'
-    return _Found((_text_in(record, key) for record in listed), read_as)
+    return (_text_in(record, key) for record in listed), read_as
 
 
 def _text_in(record: Record, key: str | None) -> tuple[str, str | None]:
     value = record.value
     if isinstance(value, str):
-        return _place(record), value
+        return record.inside, value
     if not isinstance(value, dict):
         raise errors.InputError(f"{record.where} is neither a text in quotation marks nor an object. {_AS_IT_STANDS}")
     text = value.get(key, False)
     if text is not None and not isinstance(text, str):
         raise errors.InputError(f"{record.where} lacks a {key!r} that is a string.")
-    return _place(record), text
-
-
-def _place(record: Record) -> str:
-    return record.where[0].lower() + record.where[1:]
+    return record.inside, text
 
 
 def _in_table(text: str, column: str | None) -> _Found:
@@ -288,10 +262,10 @@ def _in_table(text: str, column: str | None) -> _Found:
     names, rows = records.table(text, delimiter)
     name = choose_column(names, column)
     title = "TSV" if delimiter == "\t" else "CSV"
-    return _Found(((_place(row), row.value[name]) for row in rows), f'{title}, column "{records.shown_name(name)}"')
+    return ((row.inside, row.value[name]) for row in rows), f'{title}, column "{records.shown_name(name)}"'
 
 
 def _in_parquet(file: Parquet, column: str | None) -> _Found:
     name = choose_column(file.names, column)
     found = ((f"row {number}", text) for number, text in enumerate(file.strings(name), start=1))
-    return _Found(found, f'Parquet, column "{records.shown_name(name)}"')
+    return found, f'Parquet, column "{records.shown_name(name)}"'

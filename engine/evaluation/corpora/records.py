@@ -30,6 +30,11 @@ class Record:
     where: str
     value: Any
 
+    @property
+    def inside(self) -> str:
+        """`where` within a sentence."""
+        return self.where[0].lower() + self.where[1:]
+
 
 def shown_names(names: Sequence[str]) -> str:
     """Names of columns or keys for a message: quoted, cut short."""
@@ -49,7 +54,13 @@ def json_lines(text: str) -> Iterator[Record]:
     """
     for number, line in enumerate(lines_of(text), start=1):
         if line.strip():
-            yield Record(f"Line {number}", _parsed(line, number))
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError):
+                raise errors.InputError(
+                    f"Line {number} is not JSON. Each line must be one JSON object or string."
+                ) from None
+            yield Record(f"Line {number}", value)
 
 
 def lines_of(text: str) -> list[str]:
@@ -63,13 +74,6 @@ def loaded(line: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
-
-
-def _parsed(line: str, number: int) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        raise errors.InputError(f"Line {number} is not JSON. Each line must be one JSON object or string.") from None
 
 
 def json_records(text: str, is_record: Callable[[Mapping[str, Any]], bool]) -> list[Record]:

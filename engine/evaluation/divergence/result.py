@@ -1,7 +1,7 @@
 """What comparing two models over a corpus gives: the statistics, and columns that lead to the tokens behind them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -117,15 +117,15 @@ def comparison_of(batch: Batch, texts: Sequence[str]) -> ModelComparison:
     return record.from_record(batch.arrays, batch.data, text)
 
 
+@dataclass(eq=False)
 class _Side:
     """One model's totals."""
 
-    def __init__(self) -> None:
-        self.title = ""
-        self.log_probs: list[Floats] = []
-        self.texts: list[Ints] = []
-        self.seconds = 0.0
-        self.tokens = 0
+    title: str = ""
+    log_probs: list[Floats] = field(default_factory=list)
+    texts: list[Ints] = field(default_factory=list)
+    seconds: float = 0.0
+    tokens: int = 0
 
     def add(self, scores: TextScores, first: int, text_index: int, seconds: float) -> None:
         """Take in the tokens of one piece from `first` on."""
@@ -135,10 +135,6 @@ class _Side:
         self.seconds, self.tokens = self.seconds + seconds, self.tokens + len(scores)
         self.log_probs.append(scores.log_probs[counted])
         self.texts.append(np.full(counted.size, text_index))
-
-    def perplexity(self) -> Estimate:
-        """Over this model's own tokens."""
-        return statistics.scaled_exp(estimates.mean(-np.concatenate(self.log_probs), np.concatenate(self.texts)))
 
 
 def first_covered_bytes(text: str, spans: Ints, covered: int = 0) -> tuple[Ints, int]:
@@ -160,12 +156,9 @@ def first_covered_bytes(text: str, spans: Ints, covered: int = 0) -> tuple[Ints,
     return before[reached[1:]] - before[starts], int(reached[-1])
 
 
+_COLUMNS = ("texts", "pieces", "places", "base", "candidate", "kl", "same_top1", "octets")
 _OUTSIDE = ("outside_base", "outside_candidate")
-_WITH_KL = {
-    "kl_ab": "kl",
-    "same_top1": "same_top1",
-    **dict(zip(("outside_a", "outside_b"), _OUTSIDE, strict=True)),
-}
+_WITH_KL = {"kl_ab": "kl", "same_top1": "same_top1", "outside_a": _OUTSIDE[0], "outside_b": _OUTSIDE[1]}
 """Fields of a comparison that it has only with a KL, and the columns they fill."""
 
 
@@ -236,33 +229,31 @@ class Rows:
                 joined["base"], joined["candidate"], joined["kl"], joined["same_top1"], joined["texts"]
             )
         few = estimates.few_texts_note(np.unique(joined["texts"]).size)
-        of_base, of_candidate = self.sides
         return CorpusDivergence(
-            base_title=of_base.title,
-            candidate_title=of_candidate.title,
             shared_vocabulary=self.shared,
             kl_undefined_reason=self.reason,
-            texts=joined["texts"],
-            pieces=joined["pieces"],
-            places=joined["places"],
-            base=joined["base"],
-            candidate=joined["candidate"],
-            kl=joined.get("kl"),
-            same_top1=joined.get("same_top1"),
-            octets=joined["octets"],
             common_tokens=None if self.reason else self.common_tokens,
             outside=tuple(float(joined[name].mean()) for name in _OUTSIDE if name in joined),
             statistics=table,
-            perplexity_base=of_base.perplexity(),
-            perplexity_candidate=of_candidate.perplexity(),
+            **self._totals(),
+            **_columns(joined),
             **_bits_per_byte(joined),
             **_correlations(joined, self.shared),
-            tokens_base=of_base.tokens,
-            tokens_candidate=of_candidate.tokens,
-            seconds_base=of_base.seconds,
-            seconds_candidate=of_candidate.seconds,
             notes=(*notes, *([] if few is None else [few])),
         )
+
+    def _totals(self) -> dict[str, Any]:
+        """Each side's title, tokens and seconds, and the perplexity over its own tokens."""
+        found: dict[str, Any] = {}
+        for role, side in zip(("base", "candidate"), self.sides, strict=True):
+            log_estimate = estimates.mean(-np.concatenate(side.log_probs), np.concatenate(side.texts))
+            found |= {f"{role}_title": side.title, f"perplexity_{role}": statistics.scaled_exp(log_estimate)}
+            found |= {f"tokens_{role}": side.tokens, f"seconds_{role}": side.seconds}
+        return found
+
+
+def _columns(joined: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    return {name: joined.get(name) for name in _COLUMNS}
 
 
 def _bits_per_byte(joined: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:

@@ -130,7 +130,8 @@ def evaluate_hellaswag_steps(
     done: list[Batch] = []
     answered = 0
     for place, batch in enumerate(asked):
-        message = _message(model, batch)
+        note = batch.note(model)
+        message = f"HellaSwag with {model.title}" + (f". {note}" if note else "")
         work = as_part(_batch_steps(model, batch), message, answered, 0, total, "items")
         done.append((yield from kept_steps(keep, stage, place, work)))
         answered += len(batch.members)
@@ -199,19 +200,15 @@ def _lengths(measure: Callable[[str], int], items: Sequence[HellaSwagItem]) -> I
 
 @dataclass(frozen=True, eq=False)
 class _AskedBatch:
-    """Items read together: their places in the run, all encoded items, and how many of the run's are left out."""
+    """Items read together, their places in the run, and how many of the run's are left out."""
 
     members: list[int]
-    encoded: Sequence[packing.EncodedItem]
+    items: list[packing.EncodedItem]
     left_out: int
-
-    @property
-    def chosen(self) -> list[packing.EncodedItem]:
-        return [self.encoded[index] for index in self.members]
 
     def packed(self, model: ScoringModel) -> bool:
         """Whether the endings of an item share a row."""
-        return self._fits(model) and packing.packs(model, max(item.packed_length for item in self.chosen))
+        return self._fits(model) and packing.packs(model, max(item.packed_length for item in self.items))
 
     def note(self, model: ScoringModel) -> str:
         """Why the slower way is taken, if a faster one was tried."""
@@ -219,39 +216,28 @@ class _AskedBatch:
         return APART if asked and not self.packed(model) else ""
 
     def _fits(self, model: ScoringModel) -> bool:
-        return max(item.longest for item in self.chosen) <= model.context_length
+        return max(item.longest for item in self.items) <= model.context_length
 
 
 def _batches(model: ScoringModel, items: Sequence[HellaSwagItem], bos: Bos, budget: int) -> list[_AskedBatch]:
     """The items that the model can answer, in batches of at most `budget` tokens."""
-    opening, alone = opening_ids(model, bos), _alone(model)
+    # A context without tokens is read after one that opens or ends texts; see `packing.encode_item`.
+    alone = model.tokenizer.backend.eos_token_id if model.bos_id is None else model.bos_id
+    opening = opening_ids(model, bos)
     encoded = [packing.encode_item(model.tokenizer, item, opening, alone=alone) for item in items]
     chosen = [place for place, item in enumerate(encoded) if item.readable(model.context_length)]
     if not chosen:
         raise errors.InputError("No item can be evaluated: each has an ending without tokens of its own.")
-    together = packing.batches([encoded[index] for index in chosen], budget)
+    together = hidden_states.batches([encoded[index].packed_length for index in chosen], budget)
     left_out = len(items) - len(chosen)
-    return [_AskedBatch([chosen[member] for member in members], encoded, left_out) for members in together]
-
-
-def _alone(model: ScoringModel) -> int | None:
-    """Id that a context without tokens is read as; see `engine.evaluation.hellaswag.packing.encode_item`."""
-    if model.bos_id is not None:
-        return model.bos_id
-    ending: int | None = model.tokenizer.backend.eos_token_id
-    return ending
-
-
-def _message(model: ScoringModel, batch: _AskedBatch) -> str:
-    note = batch.note(model)
-    return f"HellaSwag with {model.title}. {note}" if note else f"HellaSwag with {model.title}"
+    batches = ([chosen[member] for member in members] for members in together)
+    return [_AskedBatch(places, [encoded[place] for place in places], left_out) for places in batches]
 
 
 def _batch_steps(model: ScoringModel, batch: _AskedBatch) -> Steps[Content]:
     """Log-likelihoods (items, 4) of one batch."""
-    chosen = batch.chosen
-    log_probs = (_packed_log_probs if batch.packed(model) else _apart_log_probs)(model, chosen)
-    lengths = np.array([[len(ending) for ending in item.endings] for item in chosen])
+    log_probs = (_packed_log_probs if batch.packed(model) else _apart_log_probs)(model, batch.items)
+    lengths = np.array([[len(ending) for ending in item.endings] for item in batch.items])
     sums = [piece.double().sum().item() for piece in torch.split(log_probs, lengths.ravel().tolist())]
     yield Progress("One batch", 1, 1, "batches")
     arrays = {
@@ -259,8 +245,8 @@ def _batch_steps(model: ScoringModel, batch: _AskedBatch) -> Steps[Content]:
         "log_likelihoods": np.array(sums).reshape(-1, ENDINGS),
         "tokens": lengths,
     }
-    said = {"left_out": batch.left_out, "note": batch.note(model)}
-    return arrays, {"model_title": model.title, "model_key": model.key, **said}
+    data = {"model_title": model.title, "model_key": model.key, "left_out": batch.left_out, "note": batch.note(model)}
+    return arrays, data
 
 
 def _packed_log_probs(model: ScoringModel, encoded: Sequence[packing.EncodedItem]) -> torch.Tensor:

@@ -17,7 +17,6 @@ from engine.evaluation.corpora.records import Record
 from engine.text import texts
 
 ENDINGS = 4
-REQUIRED_KEYS = ("ctx", "endings", "label")
 COLUMNS = ("activity_label", "ctx_a", "ctx_b", "ctx", "endings", "label")
 MOST_ITEMS = 100_000
 _FRAGMENT = re.compile(r"(?<=[.!?] )[a-z][^.!?]*$")
@@ -69,7 +68,7 @@ def read_item_set(text: str, *, capitalise: bool = True) -> ItemSet:
         JSON array; or six lines per item: context, label, four endings.
     capitalise
         For the six-line form, which has lost the border between `ctx_a` and `ctx_b`: capitalise the last sentence
-        where it opens with a lower-case letter, as lm-evaluation-harness capitalises `ctx_b`.
+        if it opens with a lower-case letter, as lm-evaluation-harness capitalises `ctx_b`.
 
     Raises
     ------
@@ -154,18 +153,17 @@ def item_from_record(record: Any, where: str) -> HellaSwagItem:
     if not isinstance(record, dict):
         raise errors.InputError(f"{where} is not a JSON object. Each record must be one HellaSwag item.")
     context = _context(record)
-    present = {"ctx": context, "endings": record.get("endings"), "label": record.get("label")}
-    missing = [key for key in REQUIRED_KEYS if present[key] is None]
+    endings, label = record.get("endings"), record.get("label")
+    missing = [key for key, value in (("ctx", context), ("endings", endings), ("label", label)) if value is None]
     if missing:
         raise OddItemError(
             f"{where} lacks {' and '.join(repr(key) for key in missing)}. An item needs ctx_a and ctx_b (or ctx), "
             "endings and label."
         )
-    endings = present["endings"]
     if not isinstance(endings, Sequence) or isinstance(endings, str) or not all(isinstance(e, str) for e in endings):
         raise OddItemError(f"{where}: endings must be a list of {ENDINGS} strings.")
     cleaned = tuple(preprocess(ending) for ending in endings)
-    return _checked_item(str(context), cleaned, _index(present["label"]), where)
+    return _checked_item(str(context), cleaned, _index(label), where)
 
 
 def _index(label: Any) -> str:
@@ -211,14 +209,10 @@ def _checked_item(context: str, endings: tuple[str, ...], label: str, where: str
         raise OddItemError(f"{where}: the context or an ending is empty after cleaning.")
     if label not in {"0", "1", "2", "3"}:
         raise OddItemError(f"{where}: the label is {label[:40]!r}; it must be 0, 1, 2 or 3.")
-    for piece in (context, *endings):
-        _check_encodable(piece, where)
-    first, second, third, fourth = endings
-    return HellaSwagItem(context, (first, second, third, fourth), int(label))
-
-
-def _check_encodable(piece: str, where: str) -> None:
     try:
-        texts.check_text(piece)
+        for piece in (context, *endings):
+            texts.check_text(piece)
     except errors.TextError as error:
         raise OddItemError(f"{where}: {str(error)[0].lower()}{str(error)[1:]}") from None
+    first, second, third, fourth = endings
+    return HellaSwagItem(context, (first, second, third, fourth), int(label))

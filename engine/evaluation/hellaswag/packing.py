@@ -120,11 +120,8 @@ def pack(items: Sequence[EncodedItem]) -> PackedBatch:
     queries: list[tuple[Ints, Ints]] = []
     for row, item in enumerate(items):
         start = context = len(item.context)
-        token_ids[row, :context], positions[row, :context], segments[row, :context] = (
-            item.context,
-            np.arange(context),
-            0,
-        )
+        token_ids[row, :context], segments[row, :context] = item.context, 0
+        positions[row, :context] = np.arange(context)
         for number, ending in enumerate(item.endings, start=1):
             stop = start + len(ending) - 1
             token_ids[row, start:stop] = ending[:-1]
@@ -150,19 +147,6 @@ def _visible(segments: torch.Tensor) -> torch.Tensor:
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     query, key = segments[:, :, None], segments[:, None, :]
     return causal & ((key == query) | ((key == 0) & (query > 0)))
-
-
-def batches(items: Sequence[EncodedItem], budget: int) -> list[list[int]]:
-    """Indices of `items` in batches of like length, longest first: at most `budget` tokens with padding, or one."""
-    order = sorted(range(len(items)), key=lambda index: (-items[index].packed_length, index))
-    found: list[list[int]] = []
-    for index in order:
-        longest = items[found[-1][0]].packed_length if found else 0
-        if found and longest * (len(found[-1]) + 1) <= budget:
-            found[-1].append(index)
-        else:
-            found.append([index])
-    return found
 
 
 def packs(model: ScoringModel, length: int) -> bool:

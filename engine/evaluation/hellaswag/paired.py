@@ -8,15 +8,15 @@ large p of it is no evidence that they are equal.
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 from engine.arrays import Bools, Ints
 from engine.evaluation.estimates import wilson_ends
+from engine.evaluation.resampling import CONFIDENCE, Interval
 
-Interval = tuple[float, float]
-
-CONFIDENCE = 0.95
+_normal = NormalDist().inv_cdf
 _AT_MOST = 1 - 1e-12
 """The largest difference tried: at 1 itself the score's variance is 0."""
 
@@ -146,7 +146,7 @@ def score_interval(only_a: int, only_b: int, items: int, confidence: float = CON
         return (float("nan"), float("nan"))
     from scipy import optimize
 
-    reach, centre = _normal(1 - (1 - confidence) / 2), (only_b - only_a) / items
+    reach, centre = _normal((1 + confidence) / 2), (only_b - only_a) / items
 
     def end(sign: int) -> float:
         def beyond(difference: float) -> float:
@@ -160,8 +160,8 @@ def score_interval(only_a: int, only_b: int, items: int, confidence: float = CON
     return end(-1), end(1)
 
 
-def wilson_interval(count: int, items: int, confidence: float = CONFIDENCE) -> Interval:
-    """Wilson's score interval of a share `count` / `items`; NaN without questions.
+def wilson_interval(count: int, items: int) -> Interval:
+    """Wilson's 95 % score interval of a share `count` / `items`; NaN without questions.
 
     Examples
     --------
@@ -169,9 +169,7 @@ def wilson_interval(count: int, items: int, confidence: float = CONFIDENCE) -> I
     >>> low, round(high, 3)
     (0.0, 0.242)
     """
-    if not items:
-        return (float("nan"), float("nan"))
-    return wilson_ends(count / items, items, _normal(1 - (1 - confidence) / 2))
+    return wilson_ends(count / items if items else math.nan, items, _normal((1 + CONFIDENCE) / 2))
 
 
 def largest_share_unseen(items: int, confidence: float = CONFIDENCE) -> float:
@@ -209,9 +207,3 @@ def items_needed(differing: float, margin: float, *, alpha: float = 0.05, power:
 
 def _flip(count: int, items: int) -> Flip:
     return Flip(count, count / items if items else float("nan"), wilson_interval(count, items))
-
-
-def _normal(probability: float) -> float:
-    from scipy import special
-
-    return float(special.ndtri(probability))

@@ -8,6 +8,7 @@ Pillutla et al., "MAUVE: Measuring the Gap Between Neural Text and Human Text us
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,49 @@ ONE_THREAD_PRODUCTS = 1e8
 machine thirty times as long as they work."""
 SMOOTHING = 0.5
 """Added to each count for MAUVE* (Krichevsky and Trofimov), so that no cluster is empty."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """Both sets quantised with one k-means seed.
+
+    Attributes
+    ----------
+    seed : of k-means
+    p_labels, q_labels : (n_p,) and (n_q,), the cluster of each text
+    p_histogram, q_histogram : (k,), shares of the texts in each cluster
+    curve : (points + 2, 2), exp(-c KL(Q||R)) and exp(-c KL(P||R)) along the mixtures R
+    score, frontier_integral : in [0, 1]; near sets have a high score and a low integral
+    """
+
+    seed: int
+    p_labels: Ints
+    q_labels: Ints
+    p_histogram: Floats
+    q_histogram: Floats
+    curve: Floats
+    score: float
+    frontier_integral: float
+
+    @property
+    def mauve_star(self) -> float:
+        """The score of counts with half a text added to each cluster (MAUVE*)."""
+        buckets = len(self.p_histogram)
+        return star_score(*(np.bincount(labels, minlength=buckets) for labels in (self.p_labels, self.q_labels)))
+
+    @property
+    def measures(self) -> tuple[float, float, float]:
+        """MAUVE, MAUVE* and frontier integral."""
+        return self.score, self.mauve_star, self.frontier_integral
+
+
+def clustered(rows: Floats32, texts_q: int, buckets: int, seed: int) -> Clustering:
+    """Cluster the rows (n, d) of Q followed by those of P."""
+    labels = kmeans_labels(rows, buckets, seed)
+    q_labels, p_labels = labels[:texts_q], labels[texts_q:]
+    p, q = (np.bincount(found, minlength=buckets) / len(found) for found in (p_labels, q_labels))
+    score, integral, curve = histogram_score(p, q)
+    return Clustering(seed, p_labels, q_labels, p, q, curve, score, integral)
 
 
 def histogram_score(p: Floats, q: Floats) -> tuple[float, float, Floats]:
@@ -105,12 +149,6 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
-
-
-def cluster_counts(labels: Ints, texts_q: int, buckets: int) -> tuple[Ints, Ints]:
-    """Texts of P and of Q in each cluster (k,), from the labels of Q's rows followed by P's."""
-    q_labels, p_labels = labels[:texts_q], labels[texts_q:]
-    return np.bincount(p_labels, minlength=buckets), np.bincount(q_labels, minlength=buckets)
 
 
 def _library() -> types.ModuleType:

@@ -34,12 +34,6 @@ class Crowds:
     writing: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    opening: str
-    human: str
-
-
 def given(inputs: Mapping[str, Any]) -> Crowds:
     """The sets of a run whose texts are all given."""
     return Crowds(inputs["human"], [("Given set", inputs["other"])])
@@ -59,7 +53,8 @@ def written_steps(work: Work, writers: Sequence[LoadedModel], tokenizer: TextTok
     pairs = _openings(tokenizer, work.inputs, work.settings["opening_tokens"], sampling.new_tokens)
     dropped = len(work.inputs["human"]) - len(pairs)
     score.check_sizes(len(pairs), len(pairs))
-    openings, others, stages = [pair.opening for pair in pairs], [], Stages(*[1] * len(writers))
+    openings, human = [opening for opening, _ in pairs], [text for _, text in pairs]
+    others, stages = [], Stages(*[1] * len(writers))
     for number, writer in enumerate(writers, start=1):
         limits = _limits(writer.tokenizer, pairs, sampling.new_tokens)
         writing = continue_texts_steps(
@@ -67,7 +62,7 @@ def written_steps(work: Work, writers: Sequence[LoadedModel], tokenizer: TextTok
         )
         others.append((writer.title, (yield from stages.next(writing))))
     notes = (f"{dropped:,} texts are no longer than their opening and were left out.",) if dropped else ()
-    return Crowds([pair.human for pair in pairs], others, notes, sampling.sentence)
+    return Crowds(human, others, notes, sampling.sentence)
 
 
 def scored_steps(features: LoadedModel, crowds: Crowds, seeds: int, bos: Bos, keep: Keeper) -> Steps[list[Batch]]:
@@ -89,7 +84,7 @@ def scored_steps(features: LoadedModel, crowds: Crowds, seeds: int, bos: Bos, ke
     return done
 
 
-def _openings(tokenizer: TextTokenizer, inputs: Mapping[str, Any], opening: int, new: int) -> list[_Pair]:
+def _openings(tokenizer: TextTokenizer, inputs: Mapping[str, Any], opening: int, new: int) -> list[tuple[str, str]]:
     """Each text's opening, and the text cut to that plus `new` tokens; texts that end with their opening drop out."""
     pairs = []
     for number, text in enumerate(inputs["human"]):
@@ -102,15 +97,15 @@ def _openings(tokenizer: TextTokenizer, inputs: Mapping[str, Any], opening: int,
             end = int(spans[opening_tokens - 1, 1])
         stop = int(spans[min(opening_tokens + new, len(spans)) - 1, 1])
         if stop > end:
-            pairs.append(_Pair(text[:end], text[:stop]))
+            pairs.append((text[:end], text[:stop]))
     if not pairs:
         raise errors.InputError(f"No text is longer than its opening of {opening} tokens. Give longer texts.")
     return pairs
 
 
-def _limits(tokenizer: TextTokenizer, pairs: Sequence[_Pair], most: int) -> list[int]:
+def _limits(tokenizer: TextTokenizer, pairs: Sequence[tuple[str, str]], most: int) -> list[int]:
     """As many new tokens as the human text has after the opening, so that length gives nothing away."""
-    found = [len(tokenizer.encode(pair.human)) - len(tokenizer.encode(pair.opening)) for pair in pairs]
+    found = [len(tokenizer.encode(text)) - len(tokenizer.encode(opening)) for opening, text in pairs]
     return [min(max(1, length), most) for length in found]
 
 

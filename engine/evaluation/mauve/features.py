@@ -47,7 +47,9 @@ def text_features_steps(
     missing = {name: text for name, text in zip(digests, texts, strict=True) if name not in known}
     encoded = {name: _encoded(model, text, opening)[:limit] for name, text in missing.items()}
     message = f"Reading {what} with {model.title}{_apart(model, encoded)}"
-    for names in _batches({name: len(ids) for name, ids in encoded.items()}):
+    ordered = sorted(encoded)
+    for places in hidden_states.batches([len(encoded[name]) for name in ordered], BATCH_TOKENS):
+        names = [ordered[place] for place in places]
         states = hidden_states.tail_states(model, [encoded[name] for name in names], [1] * len(names))
         found = dict(zip(names, states.float().cpu().numpy(), strict=True))
         keep.put_features(key, found)
@@ -71,17 +73,6 @@ def _apart(model: ScoringModel, encoded: Mapping[str, Ints]) -> str:
     longest = max(map(len, encoded.values()), default=0)
     asked = isinstance(model, LoadedModel) and len(encoded) > 1
     return f". {APART}" if asked and not hidden_states.pads(model, longest) else ""
-
-
-def _batches(lengths: dict[str, int]) -> list[list[str]]:
-    """Names in batches of like length, at most `BATCH_TOKENS` with padding (or one text)."""
-    found: list[list[str]] = []
-    for name in sorted(lengths, key=lambda name: (-lengths[name], name)):
-        if found and lengths[found[-1][0]] * (len(found[-1]) + 1) <= BATCH_TOKENS:
-            found[-1].append(name)
-        else:
-            found.append([name])
-    return found
 
 
 def short_note(model: ScoringModel, texts: Sequence[str], what: str) -> tuple[str, ...]:

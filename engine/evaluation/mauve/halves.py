@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.arrays import Floats, Floats32
 from engine.evaluation.estimates import Estimate
-from engine.evaluation.mauve.clusters import cluster_counts, histogram_score, kmeans_labels, star_score
+from engine.evaluation.mauve.clusters import clustered
 from engine.steps import Progress, Steps
 
 SPLITS = 10
@@ -84,9 +84,10 @@ class Halves:
         """Human against human (splits, seeds, 3)."""
         return self.table[:, -1]
 
-    def errors(self) -> tuple[float, ...]:
-        """Standard errors of the whole sets' MAUVE, MAUVE* and frontier integral (means over as many seeds)."""
-        return tuple((self._deviations() / np.sqrt(2)).tolist())
+    def errors(self) -> Floats:
+        """Standard errors (3,) of the whole sets' MAUVE, MAUVE* and frontier integral (means over as many seeds)."""
+        found: Floats = self._deviations() / np.sqrt(2)
+        return found
 
     def reference(self) -> Reference:
         """Human against human beside human against the other set, at the size of the halves."""
@@ -96,8 +97,8 @@ class Halves:
             texts=(self.texts_p, self.texts_human),
             other_texts=(self.texts_p, self.texts_q),
             buckets=self.buckets,
-            alike=_measures(alike.mean(axis=0), alike.std(axis=0, ddof=1)),
-            other=_measures(other.mean(axis=(0, 1)), self._deviations()),
+            alike=Measures(*estimates_of(alike.mean(axis=0), alike.std(axis=0, ddof=1))),
+            other=Measures(*estimates_of(other.mean(axis=(0, 1)), self._deviations())),
         )
 
     def _deviations(self) -> Floats:
@@ -171,11 +172,9 @@ def _splits(p: Floats32, q: Floats32, human: Floats32, splits: int) -> Iterator[
 
 
 def _scored(p: Floats32, q: Floats32, buckets: int, seed: int) -> tuple[float, float, float]:
-    labels = kmeans_labels(np.vstack([q, p]), buckets, seed)
-    p_counts, q_counts = cluster_counts(labels, len(q), buckets)
-    score, integral, _ = histogram_score(p_counts / len(p), q_counts / len(q))
-    return score, star_score(p_counts, q_counts), integral
+    return clustered(np.vstack([q, p]), len(q), buckets, seed).measures
 
 
-def _measures(values: Floats, deviations: Floats) -> Measures:
-    return Measures(*(Estimate(float(a), float(b)) for a, b in zip(values, deviations, strict=True)))
+def estimates_of(values: Floats, errors: Floats) -> tuple[Estimate, ...]:
+    """The three measures (3,) with their errors (3,)."""
+    return tuple(Estimate(value, error) for value, error in zip(values.tolist(), errors.tolist(), strict=True))

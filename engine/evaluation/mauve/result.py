@@ -9,8 +9,9 @@ import numpy as np
 from engine.arrays import Arrays, Floats, Ints
 from engine.evaluation.estimates import Estimate
 from engine.evaluation.mauve import score
+from engine.evaluation.mauve.clusters import Clustering
 from engine.evaluation.mauve.halves import Halves
-from engine.evaluation.mauve.score import Clustering, MauveResult
+from engine.evaluation.mauve.score import MauveResult
 from engine.evaluation.runs.store import Batch
 
 _CLUSTERING_ARRAYS = ("p_labels", "q_labels", "p_histogram", "q_histogram", "curve")

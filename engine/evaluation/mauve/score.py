@@ -10,17 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import errors
-from engine.arrays import Floats, Floats32, Ints
+from engine.arrays import Floats, Floats32
 from engine.evaluation.estimates import Estimate
-from engine.evaluation.mauve.clusters import (
-    buckets_for,
-    cluster_counts,
-    histogram_score,
-    kmeans_labels,
-    reduced,
-    star_score,
-)
-from engine.evaluation.mauve.halves import SPLITS, Halves, Reference, halves_steps
+from engine.evaluation.mauve.clusters import Clustering, buckets_for, clustered, reduced
+from engine.evaluation.mauve.halves import SPLITS, Halves, Reference, estimates_of, halves_steps
+from engine.evaluation.resampling import CONFIDENCE
 from engine.steps import Progress, Stages, Steps, blocking
 
 LEAST_TEXTS = 100
@@ -30,41 +24,10 @@ SOUND_TEXTS = 500
 UNEVEN_RATIO = 2.0
 DEFAULT_SEEDS = (25, 26, 27, 28, 29)
 """The first is the package's default."""
-CONFIDENCE = 0.95
 SPLITS_PER_DEGREE = 2
 """Splits of the same texts are not independent: ten know the variance as well as 5 (equal laws) to 11 degrees of
 freedom would (its own spread over 60 to 100 simulated samples of 200 and 500 texts). Intervals take the smaller one."""
 _UNKNOWN = Estimate(float("nan"))
-
-
-@dataclass(frozen=True, eq=False)
-class Clustering:
-    """Both sets quantised with one k-means seed.
-
-    Attributes
-    ----------
-    seed : of k-means
-    p_labels, q_labels : (n_p,) and (n_q,), the cluster of each text
-    p_histogram, q_histogram : (k,), shares of the texts in each cluster
-    curve : (points + 2, 2), exp(-c KL(Q||R)) and exp(-c KL(P||R)) along the mixtures R
-    score, frontier_integral : in [0, 1]; near sets have a high score and a low integral
-    """
-
-    seed: int
-    p_labels: Ints
-    q_labels: Ints
-    p_histogram: Floats
-    q_histogram: Floats
-    curve: Floats
-    score: float
-    frontier_integral: float
-
-    @property
-    def mauve_star(self) -> float:
-        """The score of counts with half a text added to each cluster (MAUVE*)."""
-        buckets = len(self.p_histogram)
-        counts = (np.bincount(labels, minlength=buckets) for labels in (self.p_labels, self.q_labels))
-        return star_score(*counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,16 +141,16 @@ def _clustering_steps(
     clusterings = []
     for place, seed in enumerate(seeds):
         yield Progress("Clustering both sets", place, len(seeds), "k-means seeds")
-        clusterings.append(_clustering(both, texts_q, buckets, seed))
+        clusterings.append(clustered(both, texts_q, buckets, seed))
     return tuple(clusterings)
 
 
 def joined(clusterings: tuple[Clustering, ...], notes: tuple[str, ...], halves: Halves | None = None) -> MauveResult:
     """One result of several clusterings of the same texts; without `halves` the errors are those of k-means alone."""
-    table = np.array([[one.score, one.mauve_star, one.frontier_integral] for one in clusterings])
+    table = np.array([one.measures for one in clusterings])
     spreads = table.std(axis=0, ddof=1) if len(table) > 1 else np.full(3, np.nan)
     found = spreads / np.sqrt(len(table)) if halves is None else halves.errors()
-    score, star, integral = (Estimate(float(a), float(b)) for a, b in zip(table.mean(axis=0), found, strict=True))
+    score, star, integral = estimates_of(table.mean(axis=0), found)
     return MauveResult(
         clusterings=clusterings,
         buckets=len(clusterings[0].p_histogram),
@@ -260,12 +223,3 @@ def _check_settings(texts: int, buckets: int, seeds: tuple[int, ...], splits: in
         raise errors.ParameterError(f"{buckets} clusters and {len(seeds)} seeds: at least 2 clusters and 1 seed.")
     if splits < 2:
         raise errors.ParameterError(f"{splits} splits into halves: a spread needs at least 2.")
-
-
-def _clustering(rows: Floats32, texts_q: int, buckets: int, seed: int) -> Clustering:
-    labels = kmeans_labels(rows, buckets, seed)
-    q_labels, p_labels = labels[:texts_q], labels[texts_q:]
-    p_counts, q_counts = cluster_counts(labels, texts_q, buckets)
-    p, q = p_counts / len(p_labels), q_counts / len(q_labels)
-    score, integral, curve = histogram_score(p, q)
-    return Clustering(seed, p_labels, q_labels, p, q, curve, score, integral)

@@ -5,11 +5,12 @@ time, with whatever the network itself keeps. Whole: every row read anew for eac
 slow. Networks with a state, or with positions or masks of their own, are why the first two have to be proved.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from engine.evaluation import hidden_states
 from engine.models import network as networks
@@ -48,7 +49,7 @@ class Writer(Protocol):
 def way(model: LoadedModel, length: int) -> Way:
     """The fastest way proved for texts that grow to `length` tokens; networks that hold a state are not padded."""
     network: Any = model.network
-    alone = _proved(model, length, "cache", _alone, 1)
+    alone = _proved(model, length, "cache", _Alone, 1)
     if not network._is_stateful and _proved(model, length, "batch", _Together, 2):
         return "together"
     return "alone" if alone else "whole"
@@ -59,7 +60,7 @@ def writers(model: LoadedModel, prompts: Sequence[Sequence[int]], chosen: Way) -
     if chosen == "together":
         return [_Together(model, prompts)]
     if chosen == "alone":
-        return [_Alone(model, prompt, row) for row, prompt in enumerate(prompts)]
+        return [_Alone(model, [prompt], row) for row, prompt in enumerate(prompts)]
     return [_Whole(model, prompts)]
 
 
@@ -95,10 +96,10 @@ class _Together:
 class _Alone:
     """One row; what the network keeps is handed back to it as it came."""
 
-    def __init__(self, model: LoadedModel, prompt: Sequence[int], row: int = 0) -> None:
+    def __init__(self, model: LoadedModel, prompts: Sequence[Sequence[int]], row: int = 0) -> None:
         self.rows = (row,)
         self._model = model
-        self._token_ids = torch.tensor([list(prompt)], device=model.device)
+        self._token_ids = torch.tensor(prompts, device=model.device)
         self._kept: dict[str, Any] = {}
 
     @torch.inference_mode()
@@ -128,22 +129,15 @@ class _Whole:
 
 
 def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    longest = max(map(len, prompts))
-    token_ids = torch.zeros(len(prompts), longest, dtype=torch.int64)
-    mask = torch.zeros_like(token_ids)
-    for row, prompt in enumerate(prompts):
-        token_ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[row, longest - len(prompt) :] = 1
-    return token_ids.to(device), mask.to(device)
+    token_ids = [torch.tensor(prompt, device=device) for prompt in prompts]
+    padded, mask = (
+        pad_sequence(rows, batch_first=True, padding_side="left")
+        for rows in (token_ids, [torch.ones_like(row) for row in token_ids])
+    )
+    return padded, mask
 
 
-def _alone(model: LoadedModel, prompts: Sequence[Sequence[int]]) -> Writer:
-    (prompt,) = prompts
-    return _Alone(model, prompt)
-
-
-class _Start(Protocol):
-    def __call__(self, model: LoadedModel, prompts: Sequence[Sequence[int]], /) -> Writer: ...
+_Start = Callable[[LoadedModel, Sequence[Sequence[int]]], Writer]
 
 
 def _proved(model: LoadedModel, length: int, name: str, start: _Start, rows: int) -> bool:

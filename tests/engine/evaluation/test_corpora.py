@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from engine import errors
 from engine.evaluation.corpora import corpus as reading
 from engine.evaluation.corpora import parquet
+from engine.evaluation.corpora.forms import FORMS, Form
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(str.strip)
 LISTS = st.lists(TEXTS, min_size=1, max_size=5)
@@ -88,8 +89,8 @@ def test_the_same_pasted_is_known_for_what_it_is(name: str, texts: list[str]) ->
     assert list(reading.read_corpus_file(data).texts) == texts  # standard input: bytes without a name
 
 
-@given(text=st.text(max_size=60) | st.text('[]{}":,;\t\r\n text\\0'), form=st.sampled_from(reading.FORMS))
-def test_any_text_in_any_form_is_texts_or_is_refused(text: str, form: reading.Form) -> None:
+@given(text=st.text(max_size=60) | st.text('[]{}":,;\t\r\n text\\0'), form=st.sampled_from(FORMS))
+def test_any_text_in_any_form_is_texts_or_is_refused(text: str, form: Form) -> None:
     with contextlib.suppress(errors.EngineError):
         assert all(piece.strip() for piece in reading.read_corpus(text, form).texts)
 
