@@ -10,9 +10,6 @@ from engine.commands import inputs, options, progress
 from engine.evaluation.corpora.corpus import Corpus, read_corpus_file
 from engine.models import registry
 
-MakePlan = Callable[[argparse.Namespace], Any]
-"""From what was given to the plan of a run."""
-
 _ITEMS = (
     "items: the official records as JSON lines, JSON or Parquet, or six lines per item; "
     "left out, the hub's validation set is fetched"
@@ -65,7 +62,9 @@ def _add_mauve(commands: Any) -> None:
     command.add_argument("--seeds", type=int, default=5, help="how many k-means seeds")
 
 
-def _evaluation(commands: Any, name: str, plan: MakePlan, description: str, data: str) -> argparse.ArgumentParser:
+def _evaluation(
+    commands: Any, name: str, plan: Callable[[argparse.Namespace], Any], description: str, data: str
+) -> argparse.ArgumentParser:
     """Add a command that does a run: the one it plans, or a kept one."""
 
     def do(given: argparse.Namespace) -> object:

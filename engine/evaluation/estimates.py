@@ -24,7 +24,7 @@ class Estimate:
     value : the number
     error : standard error with tokens (or questions) taken as independent
     error_by_text : standard error with only texts taken as independent: the one to trust. NaN for one text
-    texts : number of texts, 0 if unknown or where texts are not the unit
+    texts : number of texts, 0 if unknown or if texts are not the unit
     tokens : number of tokens (or questions), 0 if unknown
     low, high : ends of the 95 % interval if it is not value plus and minus t times the error: of shares, of
         exponentials, and of what whole texts were drawn again for

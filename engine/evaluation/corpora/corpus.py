@@ -58,7 +58,7 @@ class Corpus:
 
 
 _Found = tuple[Iterable[tuple[str, str | None]], str]
-"""Texts of a file before they are checked: where each stands and what it is; and what the file was read as."""
+"""Texts of a file before they are checked: where each stands and what it is, and what the file was read as."""
 
 
 def digest(pieces: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Records out of texts: JSON lines, JSON, CSV and TSV. `parquet` does the same for Parquet.
 
-A record is what such a file lists: a string, or an object with named values. What it means is for `reading` and
-`items` to say. Every fault of a file is an `InputError` that says where it is.
+A record is what such a file lists: a string, or an object with named values. What it means is for `corpus` and
+`engine.evaluation.hellaswag.items` to say. Every fault of a file is an `InputError` that says where it is.
 """
 
 import csv
@@ -129,14 +129,14 @@ def delimiter_of(text: str) -> str:
     >>> delimiter_of("text;mark\nRead, then sleep;3")
     ';'
     """
-    return max(_DELIMITERS, key=lambda delimiter: len(_header(text, delimiter)))
+    return max(_DELIMITERS, key=lambda delimiter: _columns(text, delimiter))
 
 
-def _header(text: str, delimiter: str) -> list[str]:
+def _columns(text: str, delimiter: str) -> int:
     try:
-        return next(_cells(text, delimiter, csv.QUOTE_MINIMAL), (0, []))[1]
+        return len(next(_cells(text, delimiter, csv.QUOTE_MINIMAL), (0, []))[1])
     except errors.InputError:
-        return []
+        return 0
 
 
 def table(text: str, delimiter: str) -> tuple[list[str], Iterator[Record]]:
@@ -145,19 +145,14 @@ def table(text: str, delimiter: str) -> tuple[list[str], Iterator[Record]]:
     If tabs separate the cells and quotation marks do not pair up, they are taken as they are: many such files know
     no quoting.
     """
-    rows = _rows(text, delimiter)
+    as_they_are = delimiter == "\t" and not is_even(text, delimiter)
+    rows = _even(_cells(text, delimiter, csv.QUOTE_NONE if as_they_are else csv.QUOTE_MINIMAL))
     _, header = next(rows, (0, []))
     names = [name.strip() for name in header]
     twice = [name for place, name in enumerate(names) if name and name in names[:place]]
     if twice:
         raise errors.InputError(f"Two columns are called {shown_name(twice[0])!r}. Rename one of them.")
     return names, (Record(f"Line {number}", dict(zip(names, row, strict=True))) for number, row in rows)
-
-
-def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    if delimiter == "\t" and not is_even(text, delimiter):
-        return _even(_cells(text, delimiter, csv.QUOTE_NONE))
-    return _even(_cells(text, delimiter, csv.QUOTE_MINIMAL))
 
 
 def is_even(text: str, delimiter: str) -> bool:

@@ -1,7 +1,7 @@
 """Two models over a corpus, piece by piece: what llama.cpp's `--kl-divergence` tells, with the tokens behind it.
 
 A piece is a text, or one rolling window of a longer text: its first tokens are then context only, since the piece
-before has counted them. Only per-token numbers are held for the whole corpus (60 bytes a token), never logits.
+before has counted them. Only per-token numbers are held for the whole corpus (60 bytes per token), never logits.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -110,10 +110,9 @@ def _window_plan(
     base: ScoringModel, candidate: ScoringModel, window: int | None, stride: int | None, bos: Bos
 ) -> windows.WindowPlan:
     """Windows with room for the longer opening of the two models."""
-    models = (base, candidate)
-    openings = [opening.opening_ids(model, bos) for model in models]
+    openings = [opening.opening_ids(model, bos) for model in (base, candidate)]
     window = window or min(base.context_length, candidate.context_length, DEFAULT_WINDOW)
-    return score.window_plan(models, openings, window, stride)
+    return score.window_plan((base, candidate), openings, window, stride)
 
 
 def pieces(

@@ -38,7 +38,7 @@ class CorpusDivergence:
         both have predicted up to; comparable across tokenizers
     bits_per_byte_difference : candidate minus base, paired
     pearson, spearman : of both models' log-probabilities
-    pearson_per_character : of both models' log-probabilities over the length of the common span; NaN where the
+    pearson_per_character : of both models' log-probabilities over the length of the common span; NaN if the
         vocabulary is shared
     tokens_base, tokens_candidate : tokens each model was asked for
     seconds_base, seconds_candidate : time in each model, its head included

@@ -69,7 +69,7 @@ def encode_item(
         Ids in front of the context, from `engine.models.opening.opening_ids`; None for what the tokenizer itself puts
         there.
     alone
-        Id that stands for a context without any token, where nothing opens it: the harness reads such endings after
+        Id that stands for a context without any token, if nothing opens it: the harness reads such endings after
         the token that opens a text, or else the one that ends it. With None the context stays empty.
     """
     context = item.context.rstrip()
@@ -117,7 +117,8 @@ def pack(items: Sequence[EncodedItem]) -> PackedBatch:
     rows, length = len(items), max(item.packed_length for item in items)
     token_ids, positions = np.zeros((2, rows, length), dtype=np.int64)
     segments = np.full((rows, length), -1, dtype=np.int64)  # 0: context, 1 to 4: endings, -1: padding
-    queries: list[tuple[Ints, Ints]] = []
+    query_rows: list[Ints] = []
+    query_columns: list[Ints] = []
     for row, item in enumerate(items):
         start = context = len(item.context)
         token_ids[row, :context], segments[row, :context] = item.context, 0
@@ -127,17 +128,15 @@ def pack(items: Sequence[EncodedItem]) -> PackedBatch:
             token_ids[row, start:stop] = ending[:-1]
             positions[row, start:stop] = np.arange(context, context + len(ending) - 1)
             segments[row, start:stop] = number
-            columns = np.concatenate([[context - 1], np.arange(start, stop)])
-            queries.append((np.full(len(ending), row), columns))
+            query_rows.append(np.full(len(ending), row))
+            query_columns.append(np.concatenate([[context - 1], np.arange(start, stop)]))
             start = stop
-    targets = np.concatenate([ending for item in items for ending in item.endings])
+    asked = (query_rows, query_columns, [ending for item in items for ending in item.endings])
     return PackedBatch(
         torch.from_numpy(token_ids),
         torch.from_numpy(positions),
         _visible(torch.from_numpy(segments)),
-        torch.from_numpy(np.concatenate([rows_ for rows_, _ in queries])),
-        torch.from_numpy(np.concatenate([columns for _, columns in queries])),
-        torch.from_numpy(targets),
+        *(torch.from_numpy(np.concatenate(parts)) for parts in asked),
     )
 
 

@@ -172,15 +172,15 @@ def wilson_interval(count: int, items: int) -> Interval:
     return wilson_ends(count / items if items else math.nan, items, _normal((1 + CONFIDENCE) / 2))
 
 
-def largest_share_unseen(items: int, confidence: float = CONFIDENCE) -> float:
-    """Share of all such questions that could differ although none of `items` does: exact, one-sided; about 3 / items.
+def largest_share_unseen(items: int) -> float:
+    """Share of all questions that could differ although none of `items` does: exact, one-sided 95 %; about 3 / items.
 
     Examples
     --------
     >>> round(largest_share_unseen(12), 3), round(largest_share_unseen(400), 4)
     (0.221, 0.0075)
     """
-    return float(-np.expm1(np.log1p(-confidence) / items)) if items else 1.0
+    return float(-np.expm1(np.log1p(-CONFIDENCE) / items)) if items else 1.0
 
 
 def items_needed(differing: float, margin: float, *, alpha: float = 0.05, power: float = 0.8) -> int:

@@ -86,7 +86,7 @@ def steps(work: Work) -> Steps[MauveSets]:
     for number, wanted in enumerate(writing, start=1):
         writers.append((yield from stages.next(work.load(f"model {number}", wanted))))
     bos = planning.bos_of(work.settings)
-    found = crowds.given(work.inputs)
+    found = crowds.Crowds(work.inputs["human"], [("Given set", work.inputs["other"])])
     if writers:
         found = yield from stages.next(crowds.written_steps(work, writers, features.tokenizer, bos))
     batches = yield from stages.next(crowds.scored_steps(features, found, work.settings["seeds"], bos, work.keep))

@@ -34,11 +34,6 @@ class Crowds:
     writing: str = ""
 
 
-def given(inputs: Mapping[str, Any]) -> Crowds:
-    """The sets of a run whose texts are all given."""
-    return Crowds(inputs["human"], [("Given set", inputs["other"])])
-
-
 def sizes(work: Work, writers: int) -> list[float]:
     """How much there is to write, if models write, and to read and cluster, in characters read."""
     reading = (1 + max(1, writers)) * sum(map(len, work.inputs["human"]))
@@ -78,7 +73,8 @@ def scored_steps(features: LoadedModel, crowds: Crowds, seeds: int, bos: Bos, ke
         q_features = yield from stages.next(placing)
         data = {"title": title, "texts": texts, "human": None if number else human, "writing": crowds.writing}
         data |= {"features": features.title, "notes": (*said, *_repeats(human, texts))}
-        alike = result.human_scores(done[0]) if done and len(texts) == len(crowds.others[0][1]) else None
+        halves = result.halves_of(done[0]) if done and len(texts) == len(crowds.others[0][1]) else None
+        alike = None if halves is None else halves.alike
         work = _score_steps(p_features, q_features, seeds, data, alike)
         done.append((yield from stages.next(kept_steps(keep, result.STAGE, number, work))))
     return done

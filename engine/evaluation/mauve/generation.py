@@ -6,6 +6,8 @@ that cannot take it; the loop here uses its warpers and the ways of `engine.eval
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -155,22 +157,16 @@ class _Asked:
 
 
 def _warper(sampling: Sampling) -> Callable[[torch.Tensor], torch.Tensor]:
-    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+    from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-    warpers: list[Callable[[None, torch.Tensor], torch.Tensor]] = []
+    warpers: Any = LogitsProcessorList()
     if sampling.temperature not in {0.0, 1.0}:
         warpers.append(TemperatureLogitsWarper(sampling.temperature))
     if sampling.temperature and sampling.top_k:
         warpers.append(TopKLogitsWarper(sampling.top_k))
     if sampling.temperature and sampling.top_p < 1:
         warpers.append(TopPLogitsWarper(sampling.top_p))
-
-    def warp(logits: torch.Tensor) -> torch.Tensor:
-        for warper in warpers:
-            logits = warper(None, logits)
-        return logits
-
-    return warp
+    return partial(warpers, None)
 
 
 def _draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:

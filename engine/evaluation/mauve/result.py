@@ -58,14 +58,9 @@ def to_record(clusterings: Sequence[Clustering], halves: Halves) -> tuple[Arrays
     return {**arrays, _HALVES: halves.table}, {"clusterings": numbers, _HALVES: sizes}
 
 
-def human_scores(batch: Batch) -> Floats | None:
-    """What halves of the human texts scored against each other (splits, seeds, 3), if the batch has it."""
-    return halves_of(batch).alike if _HALVES in batch.data else None
-
-
-def halves_of(batch: Batch) -> Halves:
-    """What the halves scored in a batch that has it."""
-    return Halves(batch.arrays[_HALVES], **batch.data[_HALVES])
+def halves_of(batch: Batch) -> Halves | None:
+    """What the halves scored; None in batches of versions that did not cut any."""
+    return Halves(batch.arrays[_HALVES], **batch.data[_HALVES]) if _HALVES in batch.data else None
 
 
 def assembled(batches: Sequence[Batch]) -> MauveSets:
@@ -86,9 +81,10 @@ def _result(batch: Batch, texts_p: int) -> MauveResult:
         for number, (seed, value, integral) in enumerate(batch.data["clusterings"])
     )
     notes = (*score.size_notes(texts_p, len(batch.data["texts"])), *batch.data["notes"])
-    if _HALVES not in batch.data:
+    halves = halves_of(batch)
+    if halves is None:
         return _with_bootstrap(score.joined(clusterings, (BOOTSTRAP_NOTE, *notes)), batch.arrays[_BOOTSTRAP])
-    return score.joined(clusterings, notes, halves_of(batch))
+    return score.joined(clusterings, notes, halves)
 
 
 def _with_bootstrap(result: MauveResult, scores: Floats) -> MauveResult:

@@ -1,4 +1,4 @@
-"""The store's file: opened, made, checked once a process, and set aside when it is damaged or newer."""
+"""The store's file: opened, made, checked once per process, and set aside when it is damaged or newer."""
 
 import sqlite3
 import threading
