@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine import export
 from engine.arrays import Arrays, Ints
 from engine.scoring.results import ModelComparison, TextScores
 
@@ -28,7 +29,7 @@ def to_record(comparison: ModelComparison) -> tuple[Arrays, dict[str, Any]]:
         "b": _score_data(comparison.b),
         "changed_tokens": _strings(comparison.changed_ids, comparison.changed_tokens),
         **{name: getattr(comparison, name) for name in _FACTS},
-        **{name: _none_for_nan(getattr(comparison, name)) for name in _NUMBERS},
+        **export.json_ready({name: getattr(comparison, name) for name in _NUMBERS}),
     }
     return arrays, data
 
@@ -94,7 +95,3 @@ def _widened(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     # Truth values are `same_top1` of runs kept before ties were shared out.
     wide = {np.dtype(np.int32): np.int64, np.dtype(np.float32): np.float64, np.dtype(np.bool_): np.float64}
     return array.astype(wide.get(array.dtype, array.dtype))
-
-
-def _none_for_nan(value: float) -> float | None:
-    return value if value == value else None

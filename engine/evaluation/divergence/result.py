@@ -136,6 +136,12 @@ class _Side:
         self.log_probs.append(scores.log_probs[counted])
         self.texts.append(np.full(counted.size, text_index))
 
+    def totals(self, role: str) -> dict[str, Any]:
+        """Fields of a `CorpusDivergence`; the perplexity is over this model's own tokens."""
+        mean = estimates.mean(-np.concatenate(self.log_probs), np.concatenate(self.texts))
+        found = {f"perplexity_{role}": statistics.scaled_exp(mean), f"{role}_title": self.title}
+        return {**found, f"tokens_{role}": self.tokens, f"seconds_{role}": self.seconds}
+
 
 def first_covered_bytes(text: str, spans: Ints, covered: int = 0) -> tuple[Ints, int]:
     """UTF-8 bytes (k,) of the characters that each of `spans` (k, 2) is the first to cover, and where they end.
@@ -229,31 +235,21 @@ class Rows:
                 joined["base"], joined["candidate"], joined["kl"], joined["same_top1"], joined["texts"]
             )
         few = estimates.few_texts_note(np.unique(joined["texts"]).size)
+        columns: dict[str, Any] = {name: joined.get(name) for name in _COLUMNS}
+        of_base, of_candidate = self.sides
         return CorpusDivergence(
             shared_vocabulary=self.shared,
             kl_undefined_reason=self.reason,
             common_tokens=None if self.reason else self.common_tokens,
             outside=tuple(float(joined[name].mean()) for name in _OUTSIDE if name in joined),
             statistics=table,
-            **self._totals(),
-            **_columns(joined),
+            **of_base.totals("base"),
+            **of_candidate.totals("candidate"),
+            **columns,
             **_bits_per_byte(joined),
             **_correlations(joined, self.shared),
             notes=(*notes, *([] if few is None else [few])),
         )
-
-    def _totals(self) -> dict[str, Any]:
-        """Each side's title, tokens and seconds, and the perplexity over its own tokens."""
-        found: dict[str, Any] = {}
-        for role, side in zip(("base", "candidate"), self.sides, strict=True):
-            log_estimate = estimates.mean(-np.concatenate(side.log_probs), np.concatenate(side.texts))
-            found |= {f"{role}_title": side.title, f"perplexity_{role}": statistics.scaled_exp(log_estimate)}
-            found |= {f"tokens_{role}": side.tokens, f"seconds_{role}": side.seconds}
-        return found
-
-
-def _columns(joined: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    return {name: joined.get(name) for name in _COLUMNS}
 
 
 def _bits_per_byte(joined: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:

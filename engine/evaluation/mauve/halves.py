@@ -108,12 +108,6 @@ class Halves:
         return found
 
 
-def half_sizes(texts_p: int, texts_q: int) -> tuple[int, int, int]:
-    """Texts of a half of P, of a half of Q, and of the human half that takes Q's place."""
-    half_p, half_q = texts_p // 2, texts_q // 2
-    return half_p, half_q, min(half_p, half_q)
-
-
 def halves_steps(
     both: Floats32,
     human: Floats32,
@@ -141,12 +135,12 @@ def halves_steps(
         set as large as Q.
     """
     texts_q = len(both) - len(human)
-    half_p, half_q, half_human = half_sizes(len(human), texts_q)
+    half_p, half_q = len(human) // 2, texts_q // 2
+    half_human = min(half_p, half_q)
     halved = min(max(2, round(buckets / 2)), half_p + half_human)
+    scored = _PARTS if alike is None else _PARTS - 1
     table = np.empty((splits, _PARTS, len(seeds), 3))
-    scored = _PARTS
-    if alike is not None:
-        scored, table[:, -1] = _PARTS - 1, alike
+    table[:, -1] = np.nan if alike is None else alike
     done, total = 0, splits * scored * len(seeds)
     for place, parts in enumerate(_splits(both[texts_q:], both[:texts_q], human, splits)):
         for part, (first, second) in enumerate(parts[:scored]):
@@ -159,7 +153,7 @@ def halves_steps(
 
 def _splits(p: Floats32, q: Floats32, human: Floats32, splits: int) -> Iterator[list[tuple[Floats32, Floats32]]]:
     """Of each split the pairs of sets to score; an odd text is left out."""
-    half_p, half_q, half_human = half_sizes(len(p), len(q))
+    half_p, half_q = len(p) // 2, len(q) // 2
     generator = np.random.default_rng(SPLIT_SEED)
     for _ in range(splits):
         of_p, of_q = generator.permutation(len(p)), generator.permutation(len(q))
@@ -167,7 +161,7 @@ def _splits(p: Floats32, q: Floats32, human: Floats32, splits: int) -> Iterator[
         yield [
             (p[first], q[of_q[:half_q]]),
             (p[second], q[of_q[half_q : 2 * half_q]]),
-            (human[first], human[second[:half_human]]),
+            (human[first], human[second[:half_q]]),
         ]
 
 
