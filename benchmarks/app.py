@@ -1,7 +1,5 @@
 """The app as a person meets it, in a real browser: start, first paint, a click, eight people at once.
 
-    python benchmarks/app.py [--rounds 15]
-
 Needs the embedded model and a browser (CHROMIUM names it; default Debian's headless shell, else chromium). Medians over
 the rounds. Times are taken inside the page: first paint from the start of the navigation, in a browser profile of its
 own, to the last token drawn; a click from the click to the last token drawn. The texts clicked are scored already, so
@@ -10,31 +8,26 @@ server as a browser does but draw nothing: eight browsers on the machine of the 
 One person and eight are counted by turns, and the median and range of the ratios are given.
 """
 
-import argparse
 import contextlib
 import json
 import statistics
-import sys
 import time
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import psutil
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-from benchmarks import common
-from tests.e2e.conftest import CHROMIUM, running_server, settled
+from benchmarks import common, served
+from benchmarks.served import Served
+from tests.e2e.conftest import settled
 from ui import examples
 
 TARGETS = {"first_paint_s": 2.0, "click_to_heatmap_ms": 150, "throughput_of_eight_over_one": 0.9, "copies": 1}
-SESSIONS, TEXTS_EACH, REPEATS, PAIRS = 8, 3, 8, 7
+SESSIONS, TEXTS_EACH, REPEATS = 8, 3, 8
 WEIGHTS_BYTES = 269_000_000  # of the embedded model in bfloat16
 
 CELLS = """const cells = () => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
@@ -156,62 +149,43 @@ def texts_a_second(url: str, sessions: int, texts: int, name: str) -> float:
         return sessions * texts / (time.perf_counter() - start)
 
 
-def main() -> None:
-    """Run everything and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
-    results: dict[str, object] = {"machine": common.machine(), "targets": TARGETS}
-    with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        start = time.perf_counter()
-        log = Path(folder) / "server.log"
-        with running_server("app.py", {}, log) as url:
-            results["ready_s"] = round(time.perf_counter() - start, 2)
-            while "All examples are scored" not in log.read_text():
-                time.sleep(0.2)
-            server = server_process(url)
-            while server.cpu_percent(1.0) > 5:  # what the other pages show first is prepared after the examples
-                pass
-            arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-            say("first paint")
-            results["first_paint_s"] = round(first_paint_seconds(browser, url, rounds), 2)
-            say("clicks")
-            results["click_to_heatmap_ms"] = round(click_milliseconds(browser, url, rounds))
-            say(f"{results}\none person, then eight")
-            texts_a_second(url, 1, REPEATS, "First")
-            before = server.memory_info().rss
-            one, eight = [], []
-            for turn in range(PAIRS):  # by turns, since the machine itself grows slower and faster
-                one.append(texts_a_second(url, 1, REPEATS, f"Alone {turn}"))
-                eight.append(texts_a_second(url, SESSIONS, TEXTS_EACH, f"Together {turn}"))
-            growth = server.memory_info().rss - before
-            results["texts_a_second"] = {
-                "one": round(statistics.median(one), 3),
-                "eight": round(statistics.median(eight), 3),
-            }
-            ratios = [together / alone for together, alone in zip(eight, one, strict=True)]
-            results["throughput_of_eight_over_one"] = round(statistics.median(ratios), 2)
-            results["throughput_of_eight_over_one_range"] = [round(min(ratios), 2), round(max(ratios), 2)]
-            results["memory_growth_mb_of_eight"] = round(growth / 1e6)
-            results["copies"] = 1 + int(max(0, growth) // WEIGHTS_BYTES)
-            browser.close()
-    common.write_results("app", results)
+def throughput(server: Served, pairs: int) -> dict[str, Any]:
+    """Texts per second of one person and of eight, and what eight cost in memory."""
+    process = server.process()
+    texts_a_second(server.url, 1, REPEATS, "First")
+    before = process.memory_info().rss
+    one, eight = [], []
+    for turn in range(pairs):  # by turns, since the machine itself grows slower and faster
+        one.append(texts_a_second(server.url, 1, REPEATS, f"Alone {turn}"))
+        eight.append(texts_a_second(server.url, SESSIONS, TEXTS_EACH, f"Together {turn}"))
+    growth = process.memory_info().rss - before
+    ratios = [together / alone for together, alone in zip(eight, one, strict=True)]
+    return {
+        "texts_a_second": {"one": statistics.median(one), "eight": statistics.median(eight)},
+        "throughput_of_eight_over_one": statistics.median(ratios),
+        "throughput_of_eight_over_one_range": [min(ratios), max(ratios)],
+        "memory_growth_mb_of_eight": growth / 1e6,
+        "copies": 1 + int(max(0, growth) // WEIGHTS_BYTES),
+    }
 
 
-def say(what: str) -> None:
-    """What is being measured, on stderr."""
-    sys.stderr.write(f"{what} ...\n")
-
-
-def server_process(url: str) -> psutil.Process:
-    """The child of this process that listens at `url`."""
-    port = int(url.rsplit(":", 1)[1])
-    for child in psutil.Process().children(recursive=True):
-        if any(link.laddr.port == port and link.status == "LISTEN" for link in child.net_connections("tcp")):
-            return child
-    raise RuntimeError(f"nothing listens at {url}")
+def measure(chosen: Namespace) -> dict[str, Any]:
+    with served.script("app.py") as server:
+        while "All examples are scored" not in server.log.read_text():
+            time.sleep(0.2)
+        while server.process().cpu_percent(1.0) > 5:  # what the other pages show first is prepared after the examples
+            pass
+        common.say("first paint, then clicks ...")
+        results = {
+            "targets": TARGETS,
+            "ready_s": server.ready_seconds,
+            "first_paint_s": first_paint_seconds(server.browser, server.url, chosen.rounds),
+            "click_to_heatmap_ms": click_milliseconds(server.browser, server.url, chosen.rounds),
+        }
+        common.say(f"{results}\none person, then eight ...")
+        return results | throughput(server, chosen.pairs)
 
 
 if __name__ == "__main__":
-    main()
+    pairs = (7, 1, "turns of one person and eight")
+    common.run("app", __doc__, measure, rounds=(15, 1, "first paints, and clicks"), pairs=pairs)

@@ -1,48 +1,33 @@
 """Whether MAUVE's 95 % interval covers the score that new samples have, for equal laws and for two that differ.
 
-    python benchmarks/mauve_coverage.py [--repeats 40] [--fresh 200]
-
 Features are 48 Gaussian directions of decaying scale; where the laws differ the six widest are shifted. What a score
 of n texts against n has on average, and its standard deviation, come from fresh samples; each repeat draws new texts
 and asks whether its interval holds that average. Beside it stand what human against human scores, and the error that
 drawing from the histograms found (a bootstrap) would give. Ends with 1 where fewer than 90 % of the intervals cover.
 """
 
-import argparse
-import sys
-from collections.abc import Callable
-from pathlib import Path
+from argparse import Namespace
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
 from benchmarks import common
 from engine.evaluation.mauve import clusters, score
 from engine.evaluation.mauve.clusters import Clustering
-from engine.evaluation.mauve.score import MauveResult
+from engine.evaluation.mauve.score import Clustering
 
 LEAST_COVERAGE = 0.9
-SIZES = (200, 500)
 SCALES = np.linspace(3, 0.2, 48)
 SHIFTS = {"equal": 0.0, "apart": 1.6}
 SHIFTED = 6
 DRAWS = 60
 
-Pair = tuple[np.ndarray, np.ndarray]
 
-
-def sampler(shift: float, texts: int, seed: int) -> Callable[[], Pair]:
-    """New samples of both laws at each call."""
-    generator = np.random.default_rng(seed)
-
-    def draw() -> Pair:
-        p, q = (generator.normal(size=(texts, len(SCALES))) * SCALES + 1.5 for _ in range(2))
-        q[:, :SHIFTED] += shift
-        return p.astype(np.float32), q.astype(np.float32)
-
-    return draw
+def draw(generator: np.random.Generator, shift: float, texts: int) -> tuple[np.ndarray, np.ndarray]:
+    """New samples of both laws, (texts, 48) each."""
+    p, q = (generator.normal(size=(texts, len(SCALES))) * SCALES + 1.5 for _ in range(2))
+    q[:, :SHIFTED] += shift
+    return p.astype(np.float32), q.astype(np.float32)
 
 
 def plain_score(p: np.ndarray, q: np.ndarray) -> float:
@@ -62,52 +47,42 @@ def bootstrap_error(clustering: Clustering) -> float:
     return float(np.std([clusters.histogram_score(a, b)[0] for a, b in zip(p_draws, q_draws, strict=True)], ddof=1))
 
 
-def measure(law: str, texts: int, repeats: int, fresh: int) -> dict[str, Any]:
-    draw = sampler(SHIFTS[law], texts, 1)
-    scores = np.array([plain_score(*draw()) for _ in range(fresh)])
-    again = sampler(SHIFTS[law], texts, 2)
-    results = [score.mauve_score(*again()) for _ in range(repeats)]
-    covered = [low <= scores.mean() <= high for low, high in (result.interval for result in results)]
+def case(law: str, texts: int, repeats: int, fresh: int) -> dict[str, Any]:
+    first, again = np.random.default_rng(1), np.random.default_rng(2)
+    scores = np.array([plain_score(*draw(first, SHIFTS[law], texts)) for _ in range(fresh)])
+    results = [score.mauve_score(*draw(again, SHIFTS[law], texts)) for _ in range(repeats)]
+    references = [result.reference for result in results if result.reference is not None]
+    mean, deviation = scores.mean(), scores.std(ddof=1)
+    error = np.mean([result.score.error for result in results])
     found = {
         "laws": law,
         "texts": texts,
-        "mean_score_of_fresh_samples": scores.mean(),
-        "its_standard_error": scores.std(ddof=1) / np.sqrt(fresh),
-        "real_standard_deviation": scores.std(ddof=1),
-        "mean_error_shown": np.mean([result.score.error for result in results]),
-        "error_over_real": np.mean([result.score.error for result in results]) / scores.std(ddof=1),
+        "mean_score_of_fresh_samples": mean,
+        "its_standard_error": deviation / np.sqrt(fresh),
+        "real_standard_deviation": deviation,
+        "mean_error_shown": error,
+        "error_over_real": error / deviation,
         "bootstrap_error": np.mean([bootstrap_error(result.clusterings[0]) for result in results]),
-        "mean_reference": np.mean([alike(result) for result in results]),
-        "mean_score_at_its_size": np.mean([other(result) for result in results]),
-        "intervals_that_cover": np.mean(covered),
+        "mean_reference": np.mean([reference.alike.score.value for reference in references]),
+        "mean_score_at_its_size": np.mean([reference.other.score.value for reference in references]),
+        "intervals_that_cover": np.mean([low <= mean <= high for low, high in (each.interval for each in results)]),
     }
-    rounded = {name: value if isinstance(value, str | int) else round(float(value), 4) for name, value in found.items()}
-    print(rounded, file=sys.stderr)
-    return rounded
+    common.say(found)
+    return found
 
 
-def alike(result: MauveResult) -> float:
-    assert result.reference is not None
-    return result.reference.alike.score.value
-
-
-def other(result: MauveResult) -> float:
-    assert result.reference is not None
-    return result.reference.other.score.value
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=40)
-    parser.add_argument("--fresh", type=int, default=200, help="samples for the score's own mean")
-    options = parser.parse_args()
-    machine = common.machine()
-    cases = [measure(law, texts, options.repeats, options.fresh) for law in SHIFTS for texts in SIZES]
-    least = min(case["intervals_that_cover"] for case in cases)
-    setting = {"repeats": options.repeats, "fresh_samples": options.fresh, "directions": len(SCALES)}
-    common.write_results("mauve_coverage", {"machine": machine, **setting, "cases": cases, "least_coverage": least})
-    return 0 if least >= LEAST_COVERAGE else 1
+def measure(chosen: Namespace) -> dict[str, Any]:
+    cases = [case(law, texts, chosen.repeats, chosen.fresh) for law in SHIFTS for texts in chosen.sizes]
+    least = min(each["intervals_that_cover"] for each in cases)
+    return {"cases": cases, "least_coverage": least, "bounds_met": least >= LEAST_COVERAGE}
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    common.run(
+        "mauve_coverage",
+        __doc__,
+        measure,
+        repeats=(40, 2, "intervals per case"),
+        fresh=(200, 4, "samples for the score's own mean"),
+        sizes=([200, 500], [100], "texts per side"),
+    )

@@ -1,48 +1,36 @@
 """MAUVE's sanity order on real text, with the embedded model as writer and as reader.
 
-    python benchmarks/mauve_order.py [--items 1000] [--new-tokens 32]
-
-Reads ../shared/data/wikitext2_test.txt.bz2: its paragraphs, cut to an opening and as many tokens more, are the human
-texts. Expected: one half of them against the other scores above human against the model's sampling at temperature 1,
+Reads wikitext2_test.txt.bz2: its paragraphs, cut to so many tokens, of which 12 are an opening, are the human texts.
+Expected: one half of them against the other scores above human against the model's sampling at temperature 1,
 and that above human against greedy continuations, each gap wider than its spread; where human texts with their tokens
 shuffled fall is reported, and how much each set repeats itself. Generated texts and features are kept, so that a run
 that was stopped goes on.
 """
 
-import argparse
-import bz2
 import re
-import sys
+from argparse import Namespace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
 from benchmarks import common
-from engine import paths, steps
+from engine import steps
 from engine.evaluation.mauve import generation, score
 from engine.evaluation.mauve.features import text_features_steps
 from engine.evaluation.mauve.generation import Sampling
-from engine.evaluation.runs.batches import RunKeeper
-from engine.evaluation.runs.planning import Plan
-from engine.evaluation.runs.store import RunStore
-from engine.models import registry
 from engine.models.loaded import LoadedModel
 from engine.models.loading import load_model
-from engine.steps import Progress
+from engine.models.registry import DEFAULT_MODEL
 
-DATA = common.ROOT.parent / "shared" / "data" / "wikitext2_test.txt.bz2"
 OPENING = 12
 
 
-def paragraphs(model: LoadedModel, count: int, new_tokens: int) -> list[tuple[str, str]]:
-    """(opening, whole) of `count` pieces of running text, each OPENING + new_tokens tokens, none overlapping."""
-    text = bz2.decompress(DATA.read_bytes()).decode()
+def paragraphs(model: LoadedModel, count: int, length: int) -> list[tuple[str, str]]:
+    """(opening, whole) of `count` pieces of running text, each `length` tokens, none overlapping."""
+    text = common.data("wikitext2_test.txt.bz2")
     bodies = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("=")]
-    found, length = [], OPENING + new_tokens
+    found = []
     for body in bodies:
         body = re.sub(r" ([,.;:!?)])", r"\1", body.replace(" @-@ ", "-").replace(" @,@ ", ",").replace(" @.@ ", "."))
         spans = model.tokenizer.encode(body).spans
@@ -72,74 +60,60 @@ def repeated(texts: list[str]) -> float:
         fours = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
         if fours:
             shares.append(1 - len(set(fours)) / len(fours))
-    return round(float(np.mean(shares)), 4)
-
-
-def say(progress: Progress) -> None:
-    if progress.unit == "texts" and progress.done:
-        print(f"\r{progress.message}: {progress.done} of {progress.total}    ", end="", file=sys.stderr)
+    return float(np.mean(shares))
 
 
 def scored(name: str, p: np.ndarray, q: np.ndarray) -> dict[str, Any]:
     result = score.mauve_score(p, q)
     found = {
         "texts": [result.texts_p, result.texts_q],
-        "score": round(result.score.value, 4),
-        "error": round(result.score.error, 4),
-        "seed_spread": round(result.seed_spread, 4),
-        "frontier_integral": round(result.frontier_integral.value, 4),
+        "score": result.score.value,
+        "error": result.score.error,
+        "seed_spread": result.seed_spread,
+        "frontier_integral": result.frontier_integral.value,
     }
-    print(f"\n{name}: {found}", file=sys.stderr)
+    common.say(f"{name}: {found}")
     return found
 
 
 def gaps_between(ordered: list[dict[str, Any]]) -> list[dict[str, float]]:
     """How far each score lies above the next, and the error of that."""
-    return [
-        {"gap": round(a["score"] - b["score"], 4), "spread": round(float(np.hypot(a["error"], b["error"])), 4)}
-        for a, b in pairwise(ordered)
-    ]
+    return [{"gap": a["score"] - b["score"], "spread": np.hypot(a["error"], b["error"])} for a, b in pairwise(ordered)]
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--items", type=int, default=1000, help="texts per set")
-    options.add_argument("--new-tokens", type=int, default=32)
-    chosen = options.parse_args()
-    if not DATA.exists():
-        sys.exit(f"{DATA} is not here; this benchmark needs it.")
-    model = load_model(registry.DEFAULT_MODEL)
-    pairs = paragraphs(model, 2 * chosen.items, chosen.new_tokens)
+def measure(chosen: Namespace) -> dict[str, Any]:
+    model = load_model(DEFAULT_MODEL)
+    pairs = paragraphs(model, 2 * chosen.items, chosen.tokens)
     if len(pairs) < 2 * score.LEAST_TEXTS:
-        sys.exit(f"Only {len(pairs)} texts of that length; ask for fewer new tokens.")
+        common.skip(f"there are only {len(pairs)} texts of that length; ask for fewer tokens.")
     half = len(pairs) // 2
-    store = RunStore(paths.cache_dir() / "benchmarks" / "mauve.sqlite")
-    run_id = f"{model.key} {half} {chosen.new_tokens}"
-    store.begin(Plan(run_id, "mauve", "benchmark", {}, [], ""))
-    keep = RunKeeper(store, run_id)
-    first, second = [whole for _, whole in pairs[:half]], [whole for _, whole in pairs[half : 2 * half]]
+    keep = common.keeper("mauve", f"{model.key} {half} {chosen.tokens - OPENING}")
+    first, second = ([whole for _, whole in part] for part in (pairs[:half], pairs[half : 2 * half]))
     openings = [opening for opening, _ in pairs[half : 2 * half]]
     sets = {"other human half": second}
     for name, temperature in (("temperature 1", 1.0), ("greedy", 0.0)):
-        sampling = Sampling(temperature=temperature, new_tokens=chosen.new_tokens)
+        sampling = Sampling(temperature=temperature, new_tokens=chosen.tokens - OPENING)
         work = generation.continue_texts_steps(model, openings, sampling, keep=keep, stage=name)
-        sets[name] = steps.run(work, say)
+        sets[name] = steps.run(work, common.show)
     sets["tokens shuffled"] = shuffled(model, second)
-    features = {name: steps.run(text_features_steps(model, texts, keep=keep), say) for name, texts in sets.items()}
-    human = steps.run(text_features_steps(model, first, keep=keep), say)
-    scores = {name: scored(name, human, found) for name, found in features.items()}
+
+    def features(texts: list[str]) -> np.ndarray:
+        return steps.run(text_features_steps(model, texts, keep=keep), common.show)
+
+    human = features(first)
+    scores = {name: scored(name, human, features(texts)) for name, texts in sets.items()}
     gaps = gaps_between([scores[name] for name in ("other human half", "temperature 1", "greedy")])
-    results = {
-        "machine": common.machine(),
+    return {
         "model": model.title,
-        "tokens_a_text": OPENING + chosen.new_tokens,
         "scores_against_one_human_half": scores,
-        "repeated_sequences_of_four_words": {"human": repeated(first)} | {name: repeated(sets[name]) for name in sets},
+        "repeated_sequences_of_four_words": {
+            name: repeated(texts) for name, texts in ({"human": first} | sets).items()
+        },
         "gaps": gaps,
         "order_holds": all(gap["gap"] > gap["spread"] for gap in gaps),
     }
-    common.write_results(f"mauve_order_{OPENING + chosen.new_tokens}_tokens", results)
 
 
 if __name__ == "__main__":
-    main()
+    items, tokens = (1000, 100, "texts per set"), (44, 20, "per text, its opening included")
+    common.run("mauve_order_{tokens}_tokens", __doc__, measure, items=items, tokens=tokens)

