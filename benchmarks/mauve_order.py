@@ -115,5 +115,5 @@ def measure(chosen: Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    items, tokens = (1000, 100, "texts per set"), (44, 20, "per text, its opening included")
+    items, tokens = (1000, 100, "texts per set"), (44, 16, "per text, its opening included")
     common.run("mauve_order_{tokens}_tokens", __doc__, measure, items=items, tokens=tokens)
