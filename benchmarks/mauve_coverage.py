@@ -14,7 +14,6 @@ import numpy as np
 from benchmarks import common
 from engine.evaluation.mauve import clusters, score
 from engine.evaluation.mauve.clusters import Clustering
-from engine.evaluation.mauve.score import Clustering
 
 LEAST_COVERAGE = 0.9
 SCALES = np.linspace(3, 0.2, 48)
