@@ -1,6 +1,7 @@
 """Every figure by its values: what is drawn is what the engine gave."""
 
 import dataclasses
+import html
 
 import numpy as np
 import pytest
@@ -135,3 +136,12 @@ def test_charts_take_their_text_colour_from_the_palette(theme: palette.Theme, fo
     figure = series.per_token(four_tokens, SURPRISAL, theme=theme)
     assert figure.layout.font.color == palette.palette(theme).text
     assert figure.layout.font.family == base.FONT
+
+
+def test_a_long_reason_is_broken_into_lines_that_a_chart_shows() -> None:
+    """Plotly takes a line break for a space; only its own tag begins a line."""
+    reason = "The tokenizers <of> these models cut the text at other places. " * 3
+    text = base.empty("light", "Nothing", reason).layout.annotations[0].text
+    lines = text.split("<br>")
+    assert max(len(html.unescape(line)) for line in lines) <= 70
+    assert html.unescape(" ".join(lines)) == reason.strip()

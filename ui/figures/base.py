@@ -1,5 +1,6 @@
 """What every chart of the app looks like: fonts, gridlines, colours of the theme, room for the title."""
 
+import textwrap
 from html import escape
 from typing import Any
 
@@ -19,28 +20,19 @@ TOOLBAR = {
 
 
 def styled(
-    figure: go.Figure, *, theme: Theme, title: str, x_title: str = "", y_title: str = "", height: int = 280
+    figure: go.Figure, theme: Theme, title: str, x_title: str = "", y_title: str = "", *, height: int = 280
 ) -> go.Figure:
-    """Give `figure` the look of the app and return it.
-
-    Parameters
-    ----------
-    figure : the figure, with its traces
-    theme : light or dark
-    title, x_title, y_title : plain text; units belong in the axis titles
-    height : pixels
+    """Give `figure`, with its traces, the look of the app and return it; titles are plain text, `height` is in pixels.
 
     Examples
     --------
-    >>> styled(go.Figure(), theme="light", title="Nothing yet").layout.title.text
+    >>> styled(go.Figure(), "light", "Nothing yet").layout.title.text
     'Nothing yet'
     """
     colours = palette(theme)
-    layout = _layout(colours, title, height)
-    layout["xaxis"] = {**_axis(colours, x_title), "showgrid": False}
-    layout["yaxis"] = _axis(colours, y_title)
-    # Whole entries at once: merging them one by one takes ten times as long, 26 ms a chart.
-    return figure.update_layout(layout, overwrite=True)
+    axes = {"xaxis": {**_axis(colours, x_title), "showgrid": False}, "yaxis": _axis(colours, y_title)}
+    # Whole entries at once: merging them one by one takes ten times as long, 26 ms per chart.
+    return figure.update_layout(_layout(colours, title, height) | axes, overwrite=True)
 
 
 def _axis(colours: Palette, title: str) -> dict[str, Any]:
@@ -81,13 +73,37 @@ def _layout(colours: Palette, title: str, height: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def empty(*, theme: Theme, title: str, reason: str, height: int = 280) -> go.Figure:
+def empty(theme: Theme, title: str, reason: str, *, height: int = 280) -> go.Figure:
     """Return a titled figure with nothing but the reason why it is empty."""
-    figure = styled(go.Figure(), theme=theme, title=title, height=height)
+    text = "<br>".join(escape(line) for line in textwrap.wrap(reason, 70))
+    figure = styled(go.Figure(), theme, title, height=height)
     figure.add_annotation(
-        text=escape(reason), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font_color=palette(theme).muted
+        text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font_color=palette(theme).muted
     )
     return figure.update_xaxes(visible=False).update_yaxes(visible=False)
+
+
+def line(
+    figure: go.Figure,
+    x: object,
+    y: object,
+    colour: str,
+    *,
+    hover: str = "",
+    width: float = 2,
+    dash: str = "solid",
+    **more: Any,
+) -> None:
+    """Add a line to `figure`. `hover` is what it says under the pointer, if anything; `more` is as in `go.Scatter`."""
+    says = {"hovertemplate": hover} if hover else {"hoverinfo": "skip"}
+    stroke = {"color": colour, "width": width, "dash": dash}
+    figure.add_scatter(x=x, y=y, line=stroke, **{"mode": "lines", **says, **more})
+
+
+def diagonal(figure: go.Figure, low: float, high: float, colour: str, *, width: float = 1) -> None:
+    """Add the line y = x from `low` to `high`."""
+    stroke = {"color": colour, "width": width, "dash": "dash"}
+    figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line=stroke)
 
 
 def token_label(token: str) -> str:

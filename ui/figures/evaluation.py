@@ -18,12 +18,10 @@ def kl_histogram(kl: Floats, *, theme: Theme, marked: float | None = None) -> go
     """How many tokens (n,) have which KL (nats, logarithmic); `marked` draws a line there."""
     title = "KL at each token"
     if not kl.size:
-        return base.empty(theme=theme, title=title, reason="No token is predicted by both models.")
-    logs = np.log10(np.maximum(kl, _LEAST_KL))
-    counts, edges = np.histogram(logs, bins=BINS)
-    figure = _bars(counts, 10 ** edges[:-1], 10 ** edges[1:], theme, palette(theme).accent, "KL %{customdata} nats")
-    _mark(figure, marked if marked is None else max(marked, _LEAST_KL), theme)
-    _titled(figure, theme, title, "KL(base‖candidate), nats")
+        return base.empty(theme, title, "No token is predicted by both models.")
+    counts, edges = np.histogram(np.log10(np.maximum(kl, _LEAST_KL)), bins=BINS)
+    figure = _bars(counts, 10**edges, palette(theme).accent, "KL %{customdata} nats")
+    _finish(figure, theme, title, "KL(base‖candidate), nats", None if marked is None else max(marked, _LEAST_KL))
     return figure.update_xaxes(type="log", exponentformat="power", dtick=1)
 
 
@@ -31,26 +29,19 @@ def delta_histogram(delta_p: Floats, *, theme: Theme, marked: float | None = Non
     """How many tokens (n,) became more or less probable by how much; counts on a log axis, as most lie at 0."""
     title = "Change of the token's probability"
     if not delta_p.size:
-        return base.empty(theme=theme, title=title, reason="No token is predicted by both models.")
+        return base.empty(theme, title, "No token is predicted by both models.")
     reach = max(0.02, float(np.abs(delta_p).max()))
     counts, edges = np.histogram(delta_p, bins=np.linspace(-reach, reach, BINS))
     colours = palette(theme)
     middle = (edges[:-1] + edges[1:]) / 2
     fills = np.where(middle < 0, colours.model_a, colours.model_b).tolist()
-    figure = _bars(counts, edges[:-1], edges[1:], theme, fills, "Δp %{customdata}")
-    _mark(figure, marked, theme)
-    _titled(figure, theme, title, "Δp: candidate minus base")
+    figure = _bars(counts, edges, fills, "Δp %{customdata}")
+    _finish(figure, theme, title, "Δp: candidate minus base", marked)
     return figure.update_yaxes(type="log", dtick=1).update_xaxes(tickformat="+.0%")
 
 
-def _bars(
-    counts: Ints,
-    low: Floats,
-    high: Floats,
-    theme: Theme,
-    colour: str | list[str],
-    says: str,
-) -> go.Figure:
+def _bars(counts: Ints, edges: Floats, colour: str | list[str], says: str) -> go.Figure:
+    low, high = edges[:-1], edges[1:]
     return go.Figure(
         go.Bar(
             x=(low + high) / 2,
@@ -63,15 +54,11 @@ def _bars(
     )
 
 
-def _mark(figure: go.Figure, value: float | None, theme: Theme) -> None:
-    if value is not None and np.isfinite(value):
-        line = {"color": palette(theme).text, "width": 1.5, "dash": "dot"}
-        figure.add_shape(type="line", x0=value, x1=value, y0=0, y1=1, yref="paper", line=line)
-
-
-def _titled(figure: go.Figure, theme: Theme, title: str, x_title: str) -> go.Figure:
-    styled = base.styled(figure, theme=theme, title=title, x_title=x_title, y_title="Tokens", height=260)
-    return styled.update_layout(bargap=0)
+def _finish(figure: go.Figure, theme: Theme, title: str, x_title: str, marked: float | None) -> None:
+    """Give the bars their look, and draw a line at `marked`."""
+    if marked is not None and np.isfinite(marked):
+        figure.add_vline(x=marked, line={"color": palette(theme).text, "width": 1.5, "dash": "dot"})
+    base.styled(figure, theme, title, x_title, "Tokens", height=260).update_layout(bargap=0)
 
 
 def paired_outcomes(outcome: PairedOutcome, names: tuple[str, str], *, theme: Theme) -> go.Figure:
@@ -96,7 +83,7 @@ def paired_outcomes(outcome: PairedOutcome, names: tuple[str, str], *, theme: Th
             marker={"color": colour, "line": {"width": 1, "color": colours.background}},
             hovertemplate=f"{base.token_label(name)}: %{{x:,}} items<extra></extra>",
         )
-    base.styled(figure, theme=theme, title="The same items, both models", x_title="Items", height=200)
+    base.styled(figure, theme, "The same items, both models", "Items", height=200)
     figure.update_yaxes(visible=False)
     legend = {"y": -0.75, "yanchor": "top", "x": 0, "traceorder": "normal"}
     return figure.update_layout(barmode="stack", showlegend=True, legend=legend)
@@ -116,7 +103,7 @@ def ending_probabilities(probabilities: list[tuple[str, Floats]], label: int, *,
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate="%{y}: %{x:.1%}<extra></extra>",
         )
-    base.styled(figure, theme=theme, title="P(ending | context, one of these four)", height=280)
+    base.styled(figure, theme, "P(ending | context, one of these four)", height=280)
     figure.update_xaxes(range=[0, 1], tickformat=".0%").update_yaxes(autorange="reversed", ticksuffix="  ")
     return figure.update_layout(showlegend=len(probabilities) > 1, bargap=0.35, legend={"y": -0.12, "yanchor": "top"})
 
@@ -127,40 +114,20 @@ def mauve_curves(results: list[tuple[str, MauveResult]], *, theme: Theme) -> go.
     figure = go.Figure()
     for (name, result), colour in zip(results, (colours.model_a, colours.model_b), strict=False):
         mean, low, high = result.curve_band
-        outline = np.vstack([low, high[::-1]])
-        figure.add_scatter(
-            x=outline[:, 0],
-            y=outline[:, 1],
-            fill="toself",
-            mode="lines",
-            line={"width": 0},
-            fillcolor=base.translucent(colour, 0.18),
-            hoverinfo="skip",
-            showlegend=False,
-        )
-        figure.add_scatter(
-            x=mean[:, 0],
-            y=mean[:, 1],
-            mode="lines+markers",
-            name=base.token_label(name),
-            line={"color": colour, "width": 2},
-            marker={"size": 4},
-            hovertemplate="%{x:.3f}, %{y:.3f}<extra></extra>",
-        )
-    base.styled(
-        figure,
-        theme=theme,
-        title="Divergence curve",
-        x_title="exp(−5 KL(model‖mixture))",
-        y_title="exp(−5 KL(human‖mixture))",
-        height=340,
-    )
+        x, y = np.vstack([low, high[::-1]]).T
+        fill = {"fill": "toself", "fillcolor": base.translucent(colour, 0.18)}
+        base.line(figure, x, y, colour, width=0, showlegend=False, **fill)
+        base.line(
+            figure, mean[:, 0], mean[:, 1], colour, mode="lines+markers", marker={"size": 4},
+            name=base.token_label(name), hover="%{x:.3f}, %{y:.3f}<extra></extra>",
+        )  # fmt: skip
+    base.styled(figure, theme, "Divergence curve", "exp(−5 KL(model‖mixture))", "exp(−5 KL(human‖mixture))", height=340)
     axis = {"range": [-0.03, 1.03], "showgrid": True}
     figure.update_xaxes(**axis).update_yaxes(**axis)
     return figure.update_layout(showlegend=len(results) > 1, legend={"x": 0, "y": -0.2, "yanchor": "top"})
 
 
-def cluster_histogram(result: MauveResult, other: str, *, theme: Theme, marked: int | None = None) -> go.Figure:
+def cluster_histogram(result: MauveResult, other: str, *, theme: Theme) -> go.Figure:
     """Share of human texts and of the set named `other` in each cluster of the first seed, by their difference."""
     colours = palette(theme)
     first = result.clusterings[0]
@@ -174,20 +141,11 @@ def cluster_histogram(result: MauveResult, other: str, *, theme: Theme, marked: 
             x=[str(place + 1) for place in range(len(order))],
             y=shares[order],
             name=name,
-            customdata=order.tolist(),
-            marker={
-                "color": colour,
-                "line": {"width": np.where(order == marked, 2, 0).tolist(), "color": colours.text},
-            },
+            marker={"color": colour, "line": {"width": 0}},
             hovertemplate="Cluster %{x}: %{y:.1%} of %{fullData.name}<extra></extra>",
         )
     base.styled(
-        figure,
-        theme=theme,
-        title="Texts in each cluster",
-        x_title="Cluster, from most human to least",
-        y_title="Share of the set",
-        height=340,
+        figure, theme, "Texts in each cluster", "Cluster, from most human to least", "Share of the set", height=340
     )
     figure.update_yaxes(tickformat=".0%")
     return figure.update_layout(barmode="group", showlegend=True, legend={"x": 1, "xanchor": "right"}, bargap=0.2)

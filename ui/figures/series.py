@@ -51,19 +51,13 @@ def per_token(
 ) -> go.Figure:
     """Line along the text, one point per predicted token, its index in `customdata`.
 
-    Parameters
-    ----------
-    scores : n tokens
-    quantity : which value
-    theme : light or dark
-    marked : indices of tokens drawn larger
-    clicked : index of the token with a vertical line, if any
+    The tokens whose indices are `marked` are drawn larger; a vertical line stands at the one that is `clicked`.
     """
     values = quantity.values(scores)
     shown = np.flatnonzero(np.isfinite(values))
     title = f"{quantity.title} along the text"
     if not shown.size:
-        return base.empty(theme=theme, title=title, reason="No token of this text is predicted.")
+        return base.empty(theme, title, "No token of this text is predicted.")
     colours = palette(theme)
     trace = go.Scattergl if shown.size > _MOST_SVG_POINTS else go.Scatter
     figure = go.Figure(
@@ -82,7 +76,7 @@ def per_token(
     )
     if clicked is not None:
         figure.add_vline(x=clicked + 1, line={"color": colours.text, "width": 1, "dash": "dot"})
-    base.styled(figure, theme=theme, title=title, x_title="Token", y_title=quantity.axis)
+    base.styled(figure, theme, title, "Token", quantity.axis)
     figure.update_xaxes(range=[0, len(scores) + 1]).update_layout(dragmode="select")
     return figure.update_yaxes(type="log" if quantity.logarithmic else "linear")
 
@@ -149,7 +143,7 @@ def histogram(
     edges, numbers = bin_numbers(quantity.values(scores), logarithmic=quantity.logarithmic)
     title = f"Distribution of {quantity.title[0].lower()}{quantity.title[1:]}"
     if not edges.size:
-        return base.empty(theme=theme, title=title, reason="No token of this text is predicted.")
+        return base.empty(theme, title, "No token of this text is predicted.")
     colours = palette(theme)
     bins = np.arange(edges.size - 1)
     centres = np.sqrt(edges[:-1] * edges[1:]) if quantity.logarithmic else (edges[:-1] + edges[1:]) / 2
@@ -169,5 +163,5 @@ def histogram(
             unselected={"marker": {"opacity": 0.35}},
         )
     figure.update_layout(barmode="stack", dragmode="select")
-    base.styled(figure, theme=theme, title=title, x_title=quantity.axis, y_title="Tokens")
+    base.styled(figure, theme, title, quantity.axis, "Tokens")
     return figure.update_xaxes(type="log" if quantity.logarithmic else "linear")

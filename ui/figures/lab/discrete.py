@@ -20,24 +20,19 @@ def pair(
 ) -> go.Figure:
     """P and Q (k,) as bars side by side; labels are display tokens."""
     colours = palette(theme)
-    figure = go.Figure()
+    figure, places = go.Figure(), list(range(len(labels)))
     for name, values, colour in ((names[0], p, colours.model_a), (names[1], q, colours.model_b)):
-        figure.add_bar(
-            x=list(range(len(labels))),
-            y=values,
-            name=name,
-            marker_color=colour,
-            hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
-        )
-    look.styled(figure, theme=theme, title="Probability of what comes next", height=300, legend_rows=1)
-    figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=[base.token_label(label) for label in labels])
+        hover = "%{y:.4f}<extra>%{fullData.name}</extra>"
+        figure.add_bar(x=places, y=values, name=name, marker_color=colour, hovertemplate=hover)
+    look.styled(figure, theme, "Probability of what comes next", height=300, legend_rows=1)
+    figure.update_xaxes(tickvals=places, ticktext=[base.token_label(label) for label in labels])
     return figure.update_layout(bargap=0.25)
 
 
 def chain(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
     """Cross-entropy = entropy + KL of P and Q (K,) both ways, stacked bars in nats; infinity is hatched to the edge."""
     colours = palette(theme)
-    rows = ("H(P,Q)", "H(Q,P)")
+    rows, names = ("H(P,Q)", "H(Q,P)"), ("D(P‖Q)", "D(Q‖P)")
     entropies = np.array([float(measures.entropy(p)), float(measures.entropy(q))])
     divergences = np.array([float(measures.kl_divergence(p, q)), float(measures.kl_divergence(q, p))])
     known = divergences[np.isfinite(divergences)]
@@ -52,10 +47,10 @@ def chain(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
     figure.add_bar(
         y=rows, x=lengths, orientation="h", name="KL", hoverinfo="skip",
         marker={"color": colours.accent, "pattern": {"shape": ["" if np.isfinite(d) else "/" for d in divergences]}},
-        text=[_said(name, d) for name, d in zip(("D(P‖Q)", "D(Q‖P)"), divergences, strict=True)],
+        text=[f"{name} = ∞" if np.isinf(d) else f"{name} {d:.3f}" for name, d in zip(names, divergences, strict=True)],
         textposition="auto", insidetextfont_color=colours.on_accent, outsidetextfont_color=colours.text,
     )  # fmt: skip
-    look.styled(figure, theme=theme, title="Cross-entropy = entropy + KL", x_title="nats", height=190, left=70)
+    look.styled(figure, theme, "Cross-entropy = entropy + KL", "nats", height=190, left=70)
     figure.update_layout(barmode="stack", bargap=0.3).update_xaxes(range=[0, edge])
     return figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=colours.text)
 
@@ -78,7 +73,7 @@ def terms(labels: Sequence[str], p: Floats, q: Floats, *, theme: Theme) -> go.Fi
         )
     )  # fmt: skip
     title = "Terms p ln(p/q): their sum is D(P‖Q)"
-    look.styled(figure, theme=theme, title=title, y_title="nats", height=260)
+    look.styled(figure, theme, title, y_title="nats", height=260)
     figure.add_hline(y=0, line={"color": colours.control, "width": 1})
     low = float(min(0.0, finite.min()))
     return figure.update_layout(bargap=0.35).update_yaxes(range=[low - 0.22 * (edge - low), edge])
@@ -90,21 +85,18 @@ def bregman(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
     title = "KL is the gap under a tangent"
     if not np.isfinite(measures.kl_divergence(p, q)):
         reason = "At a zero of Q the tangent is vertical: the gap is infinite."
-        return base.empty(theme=theme, title=title, reason=reason, height=260)
+        return base.empty(theme, title, reason, height=260)
     share = np.linspace(0, 1.12, 85)
     points = q + share[:, None] * (p - q)
-    share, points = share[(points >= 0).all(axis=1)], points[(points >= 0).all(axis=1)]
+    inside = (points >= 0).all(axis=1)
+    share, points = share[inside], points[inside]
     phi = special.xlogy(points, points).sum(axis=1)
     start, end = (float(-measures.entropy(v)) for v in (q, p))
     tangent = end - float(measures.bregman_divergence(p, q))
     figure = go.Figure()
-    figure.add_scatter(x=share, y=phi, mode="lines", line={"color": colours.text, "width": 2}, hoverinfo="skip")
-    figure.add_scatter(
-        x=[0, 1], y=[start, tangent], mode="lines", line={"color": colours.muted, "dash": "dash"}, hoverinfo="skip"
-    )
-    figure.add_scatter(
-        x=[1, 1], y=[tangent, end], mode="lines", line={"color": colours.accent, "width": 5}, hoverinfo="skip"
-    )
+    base.line(figure, share, phi, colours.text)
+    base.line(figure, [0, 1], [start, tangent], colours.muted, dash="dash")
+    base.line(figure, [1, 1], [tangent, end], colours.accent, width=5)
     figure.add_scatter(
         x=[0, 1], y=[start, end], mode="markers+text", text=["Q", "P"], textposition="top center", cliponaxis=False,
         marker={"size": 11, "color": [colours.model_b, colours.model_a]}, hoverinfo="skip",
@@ -113,7 +105,7 @@ def bregman(p: Floats, q: Floats, *, theme: Theme) -> go.Figure:
         x=1, y=(tangent + end) / 2, text=f"D(P‖Q)<br>{end - tangent:.4f}", showarrow=False, xanchor="left", xshift=8,
         align="left", font={"color": colours.accent},
     )  # fmt: skip
-    look.styled(figure, theme=theme, title=title, y_title="φ = Σ p ln p (nats)", height=260)
+    look.styled(figure, theme, title, y_title="φ = Σ p ln p (nats)", height=260)
     return figure.update_xaxes(visible=False, range=[-0.08, 1.4])
 
 
@@ -125,33 +117,16 @@ def vanishing(p: Floats, q: Floats, index: int, label: str, *, theme: Theme) -> 
     fill = others / others.sum() if others.sum() > 0 else np.full(others.size, 1 / others.size)
     fill = np.maximum(fill, LEAST_Q) / np.maximum(fill, LEAST_Q).sum()
     candidates = np.insert((1 - shares)[:, None] * fill, index, shares, axis=1)
-    figure = go.Figure(
-        go.Scatter(
-            x=shares, y=measures.kl_divergence(np.broadcast_to(p, candidates.shape), candidates), mode="lines",
-            line={"color": colours.accent, "width": 2}, hovertemplate="q = %{x:.1e}: %{y:.3f} nats<extra></extra>",
-        )
-    )  # fmt: skip
+    figure, values = go.Figure(), measures.kl_divergence(np.broadcast_to(p, candidates.shape), candidates)
+    base.line(figure, shares, values, colours.accent, hover="q = %{x:.1e}: %{y:.3f} nats<extra></extra>")
     divergence = float(measures.kl_divergence(p, q))
     if np.isfinite(divergence):
-        share = max(float(q[index]), LEAST_Q)
-        figure.add_scatter(x=[share], y=[divergence], mode="markers", marker={"size": 11, "color": colours.model_b})
+        look.dot(figure, max(float(q[index]), LEAST_Q), divergence, colours.model_b)
     title = f"As Q gives {base.token_label(label)} less and less"
     ending = "at 0: ∞" if p[index] > 0 else "P never needs it"
-    look.styled(
-        figure, theme=theme, title=title, x_title="q (log scale, smaller →)", y_title="D(P‖Q), nats", height=260
-    )
+    look.styled(figure, theme, title, "q (log scale, smaller →)", "D(P‖Q), nats", height=260)
     figure.add_annotation(
-        x=0.03,
-        y=0.97,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        text=ending,
-        showarrow=False,
+        x=0.03, y=0.97, xref="paper", yref="paper", xanchor="left", text=ending, showarrow=False,
         font={"color": colours.accent, "size": 15},
-    )
+    )  # fmt: skip
     return figure.update_xaxes(type="log", range=[0.1, -12.4], exponentformat="power", dtick=3, tickfont_size=11)
-
-
-def _said(name: str, nats: float) -> str:
-    return f"{name} = ∞" if np.isinf(nats) else f"{name} {nats:.3f}"

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from engine.arrays import Floats
 from engine.lab.bias import EntropyBias
+from ui.figures import base
 from ui.figures.lab import look
 from ui.palette import Theme, palette
 
@@ -22,22 +23,16 @@ def histogram(edges: Floats, counts: Floats, *, theme: Theme) -> go.Figure:
         )
     )  # fmt: skip
     title = f"The sample in {counts.size} bins"
-    return look.styled(figure, theme=theme, title=title, x_title="x", y_title="share per unit of x", height=280)
+    return look.styled(figure, theme, title, "x", "share per unit of x", height=280)
 
 
 def epsilon_error(epsilons: Floats, errors: Floats, current: float, error: float, *, theme: Theme) -> go.Figure:
     """How far -sum p ln(p + eps) is from the entropy, (m,) nats, against eps (m,); both on log axes."""
     colours = palette(theme)
-    figure = go.Figure(
-        go.Scatter(
-            x=epsilons, y=errors, mode="lines", line={"color": colours.accent, "width": 2},
-            hovertemplate="ε = %{x:.0e}: %{y:.1e} nats<extra></extra>",
-        )
-    )  # fmt: skip
-    figure.add_scatter(x=[current], y=[error], mode="markers", marker={"size": 11, "color": colours.model_b})
-    look.styled(
-        figure, theme=theme, title="Error of ε inside the log", x_title="ε", y_title="entropy lost (nats)", height=260
-    )
+    figure = go.Figure()
+    base.line(figure, epsilons, errors, colours.accent, hover="ε = %{x:.0e}: %{y:.1e} nats<extra></extra>")
+    look.dot(figure, current, error, colours.model_b)
+    look.styled(figure, theme, "Error of ε inside the log", "ε", "entropy lost (nats)", height=260)
     figure.update_xaxes(type="log", exponentformat="power", dtick=3, tickfont_size=11)
     return figure.update_yaxes(type="log", exponentformat="power", dtick=4, tickfont_size=11)
 
@@ -48,21 +43,11 @@ def bias(table: EntropyBias, *, theme: Theme) -> go.Figure:
     figure = go.Figure()
     lines = (("plug-in", table.plug_in, colours.model_b), ("Miller-Madow", table.miller_madow, colours.model_a))
     for name, values, colour in lines:
-        figure.add_scatter(
-            x=table.samples, y=values, mode="lines+markers", name=name, line={"color": colour, "width": 2},
-            hovertemplate="%{x} samples: %{y:.3f} nats<extra></extra>",
-        )  # fmt: skip
+        hover = "%{x} samples: %{y:.3f} nats<extra></extra>"
+        base.line(figure, table.samples, values, colour, mode="lines+markers", name=name, hover=hover)
     figure.add_hline(
         y=table.truth, line={"color": colours.text, "dash": "dash", "width": 1}, annotation_text="truth",
         annotation_position="bottom left", annotation_font_color=colours.muted,
     )  # fmt: skip
-    look.styled(
-        figure,
-        theme=theme,
-        title="Estimated entropy by sample size",
-        x_title="samples",
-        y_title="nats",
-        height=300,
-        legend_rows=1,
-    )
+    look.styled(figure, theme, "Estimated entropy by sample size", "samples", "nats", height=300, legend_rows=1)
     return figure.update_xaxes(type="log", dtick=1)

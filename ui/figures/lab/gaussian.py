@@ -3,6 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from engine.arrays import Floats
 from engine.measures import Approximation, Gaussian, Mixture
 from ui.figures import base
 from ui.figures.lab import look
@@ -12,17 +13,15 @@ from ui.palette import Theme, palette
 def densities(p: Gaussian, q: Gaussian, *, theme: Theme) -> go.Figure:
     """Densities of P and Q, with the integrand p ln(p/q) filled below them: its area is D(P||Q)."""
     colours = palette(theme)
-    x = np.linspace(min(p.mean - 4 * p.std, q.mean - 4 * q.std), max(p.mean + 4 * p.std, q.mean + 4 * q.std), 241)
+    x = _support(p, q, points=241)
     density_p, density_q = np.exp(p.log_density(x)), np.exp(q.log_density(x))
     integrand = density_p * (p.log_density(x) - q.log_density(x))
     figure = go.Figure()
-    figure.add_scatter(
-        x=x, y=integrand, mode="lines", line={"width": 0.5, "color": colours.accent}, fill="tozeroy",
-        fillcolor=base.translucent(colours.accent, 0.3), name="p ln(p/q)", hoverinfo="skip",
-    )  # fmt: skip
+    fill = {"fill": "tozeroy", "fillcolor": base.translucent(colours.accent, 0.3)}
+    base.line(figure, x, integrand, colours.accent, width=0.5, name="p ln(p/q)", **fill)
     for name, y, colour in (("P", density_p, colours.model_a), ("Q", density_q, colours.model_b)):
-        figure.add_scatter(x=x, y=y, mode="lines", name=name, line={"color": colour, "width": 2.5}, hoverinfo="skip")
-    look.styled(figure, theme=theme, title="The shaded area is D(P‖Q)", x_title="x", height=320, legend_rows=1)
+        base.line(figure, x, y, colour, width=2.5, name=name)
+    look.styled(figure, theme, "The shaded area is D(P‖Q)", "x", height=320, legend_rows=1)
     top = float(max(density_p.max(), density_q.max()))
     figure.update_yaxes(range=[max(-1.2 * top, min(-0.1 * top, float(integrand.min()) * 1.1)), 1.25 * top])
     figure.add_hline(y=0, line={"color": colours.control, "width": 1})
@@ -42,34 +41,26 @@ def three_ways(exact: tuple[float, float], sampled: tuple[Approximation, Approxi
         )
     )  # fmt: skip
     for index, value in enumerate(exact):
-        figure.add_shape(
-            type="line",
-            x0=value,
-            x1=value,
-            y0=index - 0.35,
-            y1=index + 0.35,
-            line={"color": colours.accent, "width": 3},
-        )
+        stroke = {"color": colours.accent, "width": 3}
+        figure.add_shape(type="line", x0=value, x1=value, y0=index - 0.35, y1=index + 0.35, line=stroke)
     title = "Sampling (dot ± 2 s.e.) against closed form (line)"
-    look.styled(figure, theme=theme, title=title, x_title="nats", height=190, left=70)
+    look.styled(figure, theme, title, "nats", height=190, left=70)
     return figure.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(rangemode="tozero", showgrid=True)
 
 
 def fits(target: Mixture, covering: Gaussian, seeking: Gaussian, *, theme: Theme) -> go.Figure:
     """A two-peaked P and the best single Gaussian under either direction of KL."""
     colours = palette(theme)
-    low = min(part.mean - 4 * part.std for part in target.parts)
-    high = max(part.mean + 4 * part.std for part in target.parts)
-    x = np.linspace(low, high, 301)
+    x = _support(*target.parts, points=301)
     figure = go.Figure()
-    figure.add_scatter(
-        x=x, y=np.exp(target.log_density(x)), mode="lines", name="P", fill="tozeroy", hoverinfo="skip",
-        line={"color": colours.model_a, "width": 1.5}, fillcolor=base.translucent(colours.model_a, 0.2),
-    )  # fmt: skip
+    fill = {"fill": "tozeroy", "fillcolor": base.translucent(colours.model_a, 0.2)}
+    base.line(figure, x, np.exp(target.log_density(x)), colours.model_a, width=1.5, name="P", **fill)
     for name, fit, dash in (("least D(P‖Q): covers", covering, "dash"), ("least D(Q‖P): seeks", seeking, "solid")):
-        figure.add_scatter(
-            x=x, y=np.exp(fit.log_density(x)), mode="lines", name=name, hoverinfo="skip",
-            line={"color": colours.model_b, "width": 2.5, "dash": dash},
-        )  # fmt: skip
-    look.styled(figure, theme=theme, title="One Gaussian for two peaks", x_title="x", height=340, legend_rows=2)
+        base.line(figure, x, np.exp(fit.log_density(x)), colours.model_b, width=2.5, dash=dash, name=name)
+    look.styled(figure, theme, "One Gaussian for two peaks", "x", height=340, legend_rows=2)
     return figure.update_yaxes(rangemode="tozero")
+
+
+def _support(*parts: Gaussian, points: int) -> Floats:
+    """(points,) evenly over all that lies within four standard deviations of any mean."""
+    return np.linspace(min(p.mean - 4 * p.std for p in parts), max(p.mean + 4 * p.std for p in parts), points)

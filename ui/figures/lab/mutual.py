@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from engine.arrays import Floats
 from engine.lab.bias import InformationBias
 from engine.lab.estimators import TimedEstimate
+from ui.figures import base
 from ui.figures.lab import look
 from ui.palette import Theme, palette
 
@@ -23,10 +24,8 @@ def scatter(x: Floats, y: Floats, x_edges: Floats, y_edges: Floats, *, theme: Th
             marker={"size": 5, "color": colours.model_a, "opacity": 0.6},
         )
     )  # fmt: skip
-    figure.add_scatter(
-        **_grid(x_edges, y_edges), mode="lines", line={"color": colours.border, "width": 1}, hoverinfo="skip"
-    )
-    look.styled(figure, theme=theme, title="The sample and its bins", x_title="x", y_title="y", height=360)
+    base.line(figure, *_grid(x_edges, y_edges), colours.border, width=1)
+    look.styled(figure, theme, "The sample and its bins", "x", "y", height=360)
     figure.update_xaxes(range=_wider(x_edges)).update_yaxes(range=_wider(y_edges), showgrid=False)
     figure.data = figure.data[::-1]
     return figure
@@ -58,7 +57,7 @@ def estimates(timed: Sequence[TimedEstimate], exact: float, *, theme: Theme) -> 
             x=exact, y=1, yref="paper", yanchor="bottom", text=f"exact {exact:.3f}", showarrow=False,
             font_color=colours.accent,
         )  # fmt: skip
-    look.styled(figure, theme=theme, title="Estimates of I(X;Y)", x_title="nats", height=360, left=164)
+    look.styled(figure, theme, "Estimates of I(X;Y)", "nats", height=360, left=164)
     figure.update_xaxes(range=[min(0.0, *shown) * 1.15, edge]).update_layout(bargap=0.35, margin_t=62)
     return figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=colours.text)
 
@@ -71,25 +70,12 @@ def bias_by_samples(table: InformationBias, *, theme: Theme, mark: tuple[float, 
         figure.add_hrect(y0=mark[0], y1=mark[1], fillcolor=colours.accent, opacity=0.15, line_width=0)
     shades = _shades(len(table.rows), theme)
     for bins, values, shade in zip(table.rows, table.bias, shades, strict=True):
-        figure.add_scatter(
-            x=table.columns, y=values, mode="lines+markers", name=f"{bins} bins", line={"color": shade, "width": 2},
-            hovertemplate=f"{bins} bins, %{{x:,}} samples: %{{y:.3f}} nats<extra></extra>",
-        )  # fmt: skip
+        hover = f"{bins} bins, %{{x:,}} samples: %{{y:.3f}} nats<extra></extra>"
+        base.line(figure, table.columns, values, shade, mode="lines+markers", name=f"{bins} bins", hover=hover)
         first = (bins - 1) ** 2 / (2 * np.asarray(table.columns))
-        figure.add_scatter(
-            x=table.columns, y=first, mode="lines", line={"color": shade, "width": 1, "dash": "dot"}, hoverinfo="skip",
-            showlegend=False,
-        )  # fmt: skip
+        base.line(figure, table.columns, first, shade, width=1, dash="dot", showlegend=False)
     title = "Independent x and y: all of this is bias"
-    look.styled(
-        figure,
-        theme=theme,
-        title=title,
-        x_title="samples (dotted: first order)",
-        y_title="nats",
-        height=360,
-        legend_rows=2,
-    )
+    look.styled(figure, theme, title, "samples (dotted: first order)", "nats", height=360, legend_rows=2)
     figure.update_xaxes(type="log", dtick=1)
     return figure.update_yaxes(type="log", range=[-3, 0.7], exponentformat="power", dtick=1, tickfont_size=11)
 
@@ -99,16 +85,11 @@ def bias_by_truth(table: InformationBias, *, theme: Theme) -> go.Figure:
     colours = palette(theme)
     figure = go.Figure()
     for samples, values, shade in zip(table.rows, table.bias, _shades(len(table.rows), theme), strict=True):
-        figure.add_scatter(
-            x=table.columns, y=values, mode="lines+markers", name=f"n = {samples:,}", line={"color": shade, "width": 2},
-            hovertemplate="truth %{x:.2f}: off by %{y:+.3f} nats<extra></extra>",
-        )  # fmt: skip
+        hover = "truth %{x:.2f}: off by %{y:+.3f} nats<extra></extra>"
+        base.line(figure, table.columns, values, shade, mode="lines+markers", name=f"n = {samples:,}", hover=hover)
     figure.add_hline(y=0, line={"color": colours.control, "width": 1})
-    look.styled(
-        figure, theme=theme, title="Is the bias flat? Not here", x_title="true I(X;Y) of a bivariate normal (nats)",
-        y_title="estimate − truth (nats)", height=360, legend_rows=2,
-    )  # fmt: skip
-    return figure
+    title, x_title = "Is the bias flat? Not here", "true I(X;Y) of a bivariate normal (nats)"
+    return look.styled(figure, theme, title, x_title, "estimate − truth (nats)", height=360, legend_rows=2)
 
 
 def _wider(edges: Floats) -> list[float]:
@@ -117,7 +98,7 @@ def _wider(edges: Floats) -> list[float]:
     return [float(edges[0]) - room, float(edges[-1]) + room]
 
 
-def _grid(x_edges: Floats, y_edges: Floats) -> dict[str, list[float | None]]:
+def _grid(x_edges: Floats, y_edges: Floats) -> tuple[list[float | None], list[float | None]]:
     """All edges as one broken line, which is cheaper than one shape per edge."""
     xs: list[float | None] = []
     ys: list[float | None] = []
@@ -127,7 +108,7 @@ def _grid(x_edges: Floats, y_edges: Floats) -> dict[str, list[float | None]]:
     for y in y_edges[1:-1]:
         xs += [float(x_edges[0]), float(x_edges[-1]), None]
         ys += [float(y), float(y), None]
-    return {"x": xs, "y": ys}
+    return xs, ys
 
 
 def _shades(count: int, theme: Theme) -> list[str]:

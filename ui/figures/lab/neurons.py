@@ -19,21 +19,17 @@ def entropy_by_layer(result: NeuronInformation, *, theme: Theme) -> go.Figure:
     low, middle, high = np.percentile(result.entropies, [10, 50, 90], axis=1)
     layers = np.arange(len(middle))
     figure = go.Figure()
-    figure.add_scatter(x=layers, y=low, mode="lines", line_width=0, hoverinfo="skip")
-    figure.add_scatter(
-        x=layers, y=high, mode="lines", line_width=0, fill="tonexty", hoverinfo="skip",
-        fillcolor=base.translucent(colours.accent, 0.2),
-    )  # fmt: skip
-    figure.add_scatter(
-        x=layers, y=middle, mode="lines+markers", line={"color": colours.accent, "width": 2},
-        hovertemplate="layer %{x}: median %{y:.3f} nats<extra></extra>",
-    )  # fmt: skip
+    fill = {"fill": "tonexty", "fillcolor": base.translucent(colours.accent, 0.2)}
+    base.line(figure, layers, low, colours.accent, width=0)
+    base.line(figure, layers, high, colours.accent, width=0, **fill)
+    hover = "layer %{x}: median %{y:.3f} nats<extra></extra>"
+    base.line(figure, layers, middle, colours.accent, mode="lines+markers", hover=hover)
     most = float(np.log(result.settings.bins))
     figure.add_hline(
         y=most, line={"color": colours.muted, "dash": "dot", "width": 1}, annotation_text=f"ln {result.settings.bins}",
         annotation_font_color=colours.muted, annotation_position="bottom right",
     )  # fmt: skip
-    look.styled(figure, theme=theme, title="Entropy of single neurons", x_title="Layer", y_title="nats", height=330)
+    look.styled(figure, theme, "Entropy of single neurons", "Layer", "nats", height=330)
     return figure.update_yaxes(range=[0, most * 1.08])
 
 
@@ -42,7 +38,7 @@ def layer_matrix(result: NeuronInformation, *, theme: Theme) -> go.Figure:
     present = np.unique(result.layers)
     title = "Information between layers"
     if present.size < 2:
-        return base.empty(theme=theme, title=title, reason="All paired neurons are of one layer.", height=340)
+        return base.empty(theme, title, "All paired neurons are of one layer.", height=340)
     values = result.between_layers(result.above_baseline)
     return _matrix(values, present, title, "Layer", theme)
 
@@ -59,7 +55,7 @@ def depth_profile(result: NeuronInformation, *, theme: Theme) -> go.Figure:
     present = np.unique(result.layers)
     title = "Along the depth"
     if present.size < 2:
-        return base.empty(theme=theme, title=title, reason="All paired neurons are of one layer.", height=300)
+        return base.empty(theme, title, "All paired neurons are of one layer.", height=300)
     seen, linear = result.between_layers(result.above_baseline), result.between_layers(result.from_correlation)
     figure = go.Figure()
     lines = (
@@ -68,23 +64,19 @@ def depth_profile(result: NeuronInformation, *, theme: Theme) -> go.Figure:
         ("inside, by correlation", np.diag(linear), present, colours.muted, "dot"),
     )
     for name, values, layers, colour, dash in lines:
-        figure.add_scatter(
-            x=layers, y=values, mode="lines", name=name, line={"color": colour, "width": 2, "dash": dash},
-            hovertemplate="layer %{x}: %{y:.4f} nats<extra></extra>",
-        )  # fmt: skip
-    look.styled(figure, theme=theme, title=title, x_title="Layer", y_title="nats", height=330, legend_rows=2)
-    return figure
+        hover = "layer %{x}: %{y:.4f} nats<extra></extra>"
+        base.line(figure, layers, values, colour, dash=dash, name=name, hover=hover)
+    return look.styled(figure, theme, title, "Layer", "nats", height=330, legend_rows=2)
 
 
 def against_correlation(result: NeuronInformation, *, theme: Theme) -> go.Figure:
     """How many pairs have which information, against what their correlation accounts for; above the line it misses."""
-    colours = palette(theme)
     upper = np.triu_indices(len(result.layers), 1)
     x, y = result.from_correlation[upper], result.above_baseline[upper]
     known = np.isfinite(x) & np.isfinite(y)
     title = "What covariance misses"
     if not known.any():
-        return base.empty(theme=theme, title=title, reason="Every chosen neuron is constant on this text.", height=340)
+        return base.empty(theme, title, "Every chosen neuron is constant on this text.", height=340)
     top = float(np.percentile(np.r_[x[known], y[known]], 99.9)) * 1.1 + 1e-3
     bottom = float(min(0.0, y[known].min())) * 1.05
     counts, xs, ys = np.histogram2d(
@@ -97,13 +89,9 @@ def against_correlation(result: NeuronInformation, *, theme: Theme) -> go.Figure
             colorscale=_scale(theme), hovertemplate="%{customdata:.0f} pairs<extra></extra>", hoverongaps=False,
         )
     )  # fmt: skip
-    line = {"color": colours.model_b, "width": 1.5, "dash": "dash"}
-    figure.add_shape(type="line", x0=0, y0=0, x1=top, y1=top, line=line)
-    look.styled(
-        figure, theme=theme, title=title, x_title="from correlation: −½ ln(1 − r²), nats",
-        y_title="histogram less baseline, nats", height=340,
-    )  # fmt: skip
-    return figure
+    base.diagonal(figure, 0, top, palette(theme).model_b, width=1.5)
+    x_title = "from correlation: −½ ln(1 − r²), nats"
+    return look.styled(figure, theme, title, x_title, "histogram less baseline, nats", height=340)
 
 
 def nearest_against_histogram(result: NeuronInformation, *, theme: Theme) -> go.Figure:
@@ -114,7 +102,7 @@ def nearest_against_histogram(result: NeuronInformation, *, theme: Theme) -> go.
     colours = palette(theme)
     title = "A sample of pairs by both estimators"
     if not result.nearest.size:
-        return base.empty(theme=theme, title=title, reason="No pair was measured by nearest neighbours.", height=340)
+        return base.empty(theme, title, "No pair was measured by nearest neighbours.", height=340)
     i, j = result.nearest_pairs.T
     figure = go.Figure()
     for name, values, colour in (
@@ -126,14 +114,9 @@ def nearest_against_histogram(result: NeuronInformation, *, theme: Theme) -> go.
             hovertemplate="%{x:.3f} against %{y:.3f} nats<extra>%{fullData.name}</extra>",
         )  # fmt: skip
     top = float(max(result.nearest.max(), result.information[i, j].max())) * 1.05
-    line = {"color": colours.muted, "width": 1, "dash": "dash"}
-    figure.add_shape(type="line", x0=0, y0=0, x1=top, y1=top, line=line)
-    neighbours = result.settings.neighbours
-    look.styled(
-        figure, theme=theme, title=title, x_title=f"{neighbours} nearest neighbours (scikit-learn, cut at 0), nats",
-        y_title="histogram, nats", height=340, legend_rows=1,
-    )  # fmt: skip
-    return figure
+    base.diagonal(figure, 0, top, colours.muted)
+    x_title = f"{result.settings.neighbours} nearest neighbours (scikit-learn, cut at 0), nats"
+    return look.styled(figure, theme, title, x_title, "histogram, nats", height=340, legend_rows=1)
 
 
 def one_pair(result: NeuronInformation, i: int, j: int, *, theme: Theme) -> go.Figure:
@@ -147,10 +130,8 @@ def one_pair(result: NeuronInformation, i: int, j: int, *, theme: Theme) -> go.F
             hovertemplate="<b>%{hovertext}</b><extra></extra>",
         )
     )  # fmt: skip
-    return look.styled(
-        figure, theme=theme, title="Activations of the pair, one dot per token", x_title=neuron_name(result, i),
-        y_title=neuron_name(result, j), height=340,
-    )  # fmt: skip
+    title, names = "Activations of the pair, one dot per token", (neuron_name(result, at) for at in (i, j))
+    return look.styled(figure, theme, title, *names, height=340)
 
 
 def neuron_name(result: NeuronInformation, index: int) -> str:
@@ -168,7 +149,7 @@ def _matrix(values: Floats, names: Ints, title: str, axis: str, theme: Theme) ->
             hovertemplate="%{y} and %{x}: %{z:.4f} nats<extra></extra>", hoverongaps=False,
         )
     )  # fmt: skip
-    look.styled(figure, theme=theme, title=title, x_title=axis, height=360)
+    look.styled(figure, theme, title, axis, height=360)
     return figure.update_yaxes(autorange="reversed", showgrid=False)
 
 

@@ -21,7 +21,7 @@ def surprisals(scores: TextScores, *, theme: Theme) -> go.Figure:
     shown = np.flatnonzero(np.isfinite(scores.log_probs))[:MOST_TOKENS]
     title = "Surprisal of each token"
     if not shown.size:
-        return base.empty(theme=theme, title=title, reason="No token of this text is predicted.")
+        return base.empty(theme, title, "No token of this text is predicted.")
     figure = go.Figure(
         go.Bar(
             x=shown + 1, y=scores.surprisals_bits[shown], marker_color=colours.model_a, name="surprisal",
@@ -29,13 +29,10 @@ def surprisals(scores: TextScores, *, theme: Theme) -> go.Figure:
             hovertemplate="<b>%{hovertext}</b> %{y:.2f} bits<extra></extra>",
         )
     )  # fmt: skip
-    figure.add_scatter(
-        x=shown + 1, y=to_bits(scores.entropies[shown]), mode="lines", name="entropy of the prediction",
-        line={"color": colours.model_b, "width": 1.5}, hoverinfo="skip",
-    )  # fmt: skip
+    entropies = to_bits(scores.entropies[shown])
+    base.line(figure, shown + 1, entropies, colours.model_b, width=1.5, name="entropy of the prediction")
     figure.add_hline(y=float(to_bits(-scores.mean_log_prob)), line={"color": colours.accent, "width": 2})
-    look.styled(figure, theme=theme, title=title, x_title="Token", y_title="bits", height=300, legend_rows=1)
-    return figure
+    return look.styled(figure, theme, title, "Token", "bits", height=300, legend_rows=1)
 
 
 def bases(names: Sequence[str], values: Sequence[float], right: Sequence[bool], *, theme: Theme) -> go.Figure:
@@ -53,7 +50,7 @@ def bases(names: Sequence[str], values: Sequence[float], right: Sequence[bool], 
         )
     )  # fmt: skip
     title = "Two are the perplexity, two are a slip"
-    look.styled(figure, theme=theme, title=title, x_title="log scale", height=230, left=112)
+    look.styled(figure, theme, title, "log scale", height=230, left=112)
     figure.update_xaxes(type="log", dtick=1, range=[0, np.log10(max(max(values), 10.0)) * 1.25])
     return figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=colours.text)
 
@@ -65,13 +62,9 @@ def temperature_curve(
     colours = palette(theme)
     figure = go.Figure()
     for name, y, dash in (("D at T", divergences, "solid"), ("T² · D", temperatures**2 * divergences, "dot")):
-        figure.add_scatter(
-            x=temperatures, y=y, mode="lines", name=name, line={"color": colours.accent, "dash": dash},
-            hovertemplate="T = %{x:.2f}: %{y:.4f} nats<extra></extra>",
-        )  # fmt: skip
-    figure.add_scatter(
-        x=[current], y=[value], mode="markers", marker={"size": 11, "color": colours.model_b}, showlegend=False
-    )
+        hover = "T = %{x:.2f}: %{y:.4f} nats<extra></extra>"
+        base.line(figure, temperatures, y, colours.accent, dash=dash, name=name, hover=hover)
+    look.dot(figure, current, value, colours.model_b)
     title = "Distillation loss by temperature"
-    look.styled(figure, theme=theme, title=title, x_title="Temperature T", y_title="nats", height=280, legend_rows=1)
+    look.styled(figure, theme, title, "Temperature T", "nats", height=280, legend_rows=1)
     return figure.update_xaxes(type="log", dtick=1)
