@@ -15,7 +15,6 @@ from ui import (
     engine_access,
     exports,
     layout,
-    links,
     messages,
     model_picker,
     reading_options,
@@ -28,7 +27,7 @@ from ui.layout import Fact
 
 GROUP = "heatmap"
 STRIP_HEIGHT = 420
-STRIP_PARAMETERS = ("colour", "limits", "ranks", "words")
+TITLES = {name: quantity.title for name, quantity in series.QUANTITIES.items()}
 
 
 def main() -> None:
@@ -46,7 +45,7 @@ def main() -> None:
         scores = engine_access.score_text(choice.name, choice.precision, text, **settings)
         summary(scores)
         linked_view(scores, choice)
-        taking_away(scores, choice)
+        exports.taking_away(scores, "heatmap", partial(strip_page.scores_html, scores), ("model", "precision"))
 
 
 def options() -> engine_access.Settings:
@@ -74,15 +73,13 @@ def options() -> engine_access.Settings:
 
 
 def summary(scores: TextScores) -> None:
-    predicted = int(scores.predicted.sum())
+    predicted, surprisal = int(scores.predicted.sum()), float(to_bits(-scores.mean_log_prob))
     layout.facts(
         [
             Fact("Tokens", f"{len(scores):,}", f"Pieces the tokenizer made of the text; {predicted:,} are predicted."),
             Fact("Perplexity", fixed(scores.perplexity), "As uncertain as a fair choice among this many tokens."),
             Fact("Bits per byte", fixed(scores.bits_per_byte), "Comparable between models with other tokenizers."),
-            Fact(
-                "Mean surprisal", f"{fixed(float(to_bits(-scores.mean_log_prob)))} bits", "−log₂ p, mean over tokens."
-            ),
+            Fact("Mean surprisal", f"{fixed(surprisal)} bits", "−log₂ p, mean over tokens."),
         ]
     )
     if scores.window < len(scores):
@@ -114,16 +111,7 @@ def linked_view(scores: TextScores, choice: ModelRequest) -> None:
 
 def charts(scores: TextScores, clicked: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="tools"):
-        name = st.segmented_control(
-            "Charts show",
-            list(series.QUANTITIES),
-            format_func=lambda name: series.QUANTITIES[name].title,
-            default="surprisal",
-            required=True,
-            key="chart_value",
-            wrap=True,
-        )
-    quantity = series.QUANTITIES[name]
+        quantity = series.QUANTITIES[layout.choice("Charts show", TITLES, "chart_value", named=True)]
     along, spread = st.columns([3, 2], gap="medium")
     with along:
         selection.chart(
@@ -140,16 +128,6 @@ def charts(scores: TextScores, clicked: int | None) -> None:
             lambda marked: series.histogram(scores, quantity, theme=layout.theme(), marked=marked, clicked=clicked),
             partial(series.tokens_in_bin, scores, quantity),
             alt=f"How many tokens have which {quantity.title.lower()}",
-        )
-
-
-def taking_away(scores: TextScores, choice: ModelRequest) -> None:
-    with st.container(horizontal=True, key="taking_away"):
-        exports.menu(exports.result_exports(scores, "heatmap", partial(strip_page.scores_html, scores)))
-        links.copy_link(
-            composer.link_parameters() | model_picker.link_parameters(choice) | reading_options.link_parameters(),
-            keep=STRIP_PARAMETERS,
-            note=composer.link_note(),
         )
 
 

@@ -18,7 +18,6 @@ from ui import (
     engine_access,
     exports,
     layout,
-    links,
     messages,
     model_picker,
     reading_options,
@@ -31,10 +30,7 @@ from ui.layout import Fact
 from ui.selection import Selection
 
 GROUP = "unity"
-KEYS = (("a", "a_precision"), ("b", "b_precision"))
-STRIP_PARAMETERS = tuple(
-    f"{side}_{name}" for side in ("d", "a", "b") for name in ("colour", "limits", "ranks", "words")
-)
+KEYS = ("a", "a_precision", "b", "b_precision")
 
 
 def main() -> None:
@@ -42,7 +38,7 @@ def main() -> None:
         "Two models, one text",
         "Set two models side by side, token by token: where they agree, where they part, and by how much.",
     )
-    a, b = model_pair()
+    a, b = model_picker.pick_pair("model_pair", ("a", "b"), ("Model A", "Model B"), swap_button)
     settings: engine_access.Settings = {}
     text = composer.text_choice("Compare", lambda: settings.update(options()))
     if text is None:
@@ -52,22 +48,17 @@ def main() -> None:
         comparison = engine_access.compare_models(a, b, text, **settings)
         summary(comparison)
         linked_view(comparison, a, b)
-        taking_away(comparison, a, b)
+        html = partial(strip_page.comparison_html, comparison)
+        exports.taking_away(comparison, "comparison", html, KEYS, strips=("d_", "a_", "b_"))
 
 
-def model_pair() -> tuple[ModelRequest, ModelRequest]:
-    with st.container(horizontal=True, vertical_alignment="bottom", key="model_pair"):
-        with st.container(key="side_a", horizontal=True):
-            a = model_picker.pick_model(*KEYS[0], "Model A", engine_access.PAIR[0])
-        st.button("Swap", icon=":material/swap_horiz:", on_click=swap, key="swap", help="Exchange A and B")
-        with st.container(key="side_b", horizontal=True):
-            b = model_picker.pick_model(*KEYS[1], "Model B", engine_access.PAIR[1])
-    return a, b
+def swap_button() -> None:
+    st.button("Swap", icon=":material/swap_horiz:", on_click=swap, key="swap", help="Exchange A and B")
 
 
 def swap() -> None:
     state = st.session_state
-    for key_a, key_b in zip(*KEYS, strict=True):
+    for key_a, key_b in zip(KEYS[:2], KEYS[2:], strict=True):
         state[key_a], state[key_b] = state[key_b], state[key_a]
 
 
@@ -81,20 +72,13 @@ def options() -> engine_access.PairSettings:
 
 
 def summary(comparison: ModelComparison) -> None:
+    line = "the line y = x; equal ones count on neither side."
     facts = [
         *correlation(comparison),
         Fact("Spearman", fixed(comparison.spearman, 3), "The same for ranks: does A find hard what B finds hard?"),
         Fact("Compared", f"{comparison.n_predicted:,}", "Pieces of text that both models predict."),
-        Fact(
-            "B expects more",
-            share(comparison.share_above),
-            "Share of pieces above the line y = x; equal ones count on neither side.",
-        ),
-        Fact(
-            "A expects more",
-            share(comparison.share_below),
-            "Share of pieces below the line y = x; equal ones count on neither side.",
-        ),
+        Fact("B expects more", share(comparison.share_above), f"Share of pieces above {line}"),
+        Fact("A expects more", share(comparison.share_below), f"Share of pieces below {line}"),
     ]
     if comparison.same_top1 is not None and comparison.kl_ab is not None:
         known = np.isfinite(comparison.kl_ab)
@@ -122,15 +106,11 @@ def correlation(comparison: ModelComparison) -> list[Fact]:
         return [Fact("Pearson", fixed(comparison.pearson, 3), f"{says}.")]
     lengths = np.diff(comparison.spans, axis=1)[:, 0]
     by_length = statistics.correlation_per_character(comparison.log_probs_a, comparison.log_probs_b, lengths)
+    says += "; with two tokenizers pieces differ in length, and length alone correlates them."
+    divided = "Pearson's correlation with each divided by the piece's characters."
     return [
-        Fact(
-            "Pearson",
-            fixed(comparison.pearson, 3),
-            f"{says}; with two tokenizers pieces differ in length, and length alone correlates them.",
-        ),
-        Fact(
-            "Per character", fixed(by_length, 3), "Pearson's correlation with each divided by the piece's characters."
-        ),
+        Fact("Pearson", fixed(comparison.pearson, 3), says),
+        Fact("Per character", fixed(by_length, 3), divided),
     ]
 
 
@@ -197,14 +177,6 @@ def own_strip(comparison: ModelComparison, side: Literal["a", "b"], pieces: tupl
         url_prefix=f"{side}_",
         link=GROUP,
     )
-
-
-def taking_away(comparison: ModelComparison, a: ModelRequest, b: ModelRequest) -> None:
-    with st.container(horizontal=True, key="taking_away"):
-        exports.menu(exports.result_exports(comparison, "comparison", partial(strip_page.comparison_html, comparison)))
-        models = {"a": a.name, "a_precision": a.precision, "b": b.name, "b_precision": b.precision}
-        params = composer.link_parameters() | models | reading_options.link_parameters()
-        links.copy_link(params, keep=STRIP_PARAMETERS, note=composer.link_note())
 
 
 main()

@@ -6,11 +6,13 @@ import streamlit as st
 
 from engine.errors import TextError
 from engine.text import texts
-from ui import address, engine_access, examples, messages, progress
+from ui import engine_access, examples, layout, messages, progress
 
 OWN = "own"
 _UPLOAD_MB = 2
-_DRAFT, _COMMITTED, _REFUSED, _CHOICE = "own_draft", "own_text", "own_refused", "text"
+CHOICE = "text"
+"""Key of the choice, which links carry: an example, or that it was one's own text, never that text itself."""
+_DRAFT, _COMMITTED, _REFUSED = "own_draft", "own_text", "own_refused"
 
 
 def text_choice(action: str, beside: Callable[[], None] = lambda: None) -> str | None:
@@ -23,36 +25,17 @@ def text_choice(action: str, beside: Callable[[], None] = lambda: None) -> str |
     """
     titles = {example.name: example.title for example in examples.examples()}
     titles[OWN] = ":material/edit: Your own text"
-    first = next(iter(titles))
-    address.restore(_CHOICE, list(titles), first)
     with st.container(horizontal=True, vertical_alignment="center", key="composer"):
-        chosen = st.segmented_control(
-            "Text",
-            list(titles),
-            format_func=titles.__getitem__,
-            required=True,
-            key=_CHOICE,
-            persist_state="session",
-            label_visibility="collapsed",
-            wrap=True,
-        )
+        chosen = layout.choice("Text", titles, CHOICE, linked=True)
         beside()
-    address.note(_CHOICE, first)
     if chosen != OWN:
         return next(example.text for example in examples.examples() if example.name == chosen)
     return _own_text(action)
 
 
-def link_parameters() -> dict[str, str]:
-    """What a link says of the text: which example, or that it was one's own, never the text itself."""
-    return {_CHOICE: str(st.session_state[_CHOICE])}
-
-
 def link_note() -> str:
     """What to know about a link to the page as it is."""
-    if st.session_state[_CHOICE] == OWN:
-        return "Your own text is not part of the link."
-    return ""
+    return "Your own text is not part of the link." if st.session_state[CHOICE] == OWN else ""
 
 
 def _own_text(action: str) -> str | None:
@@ -68,12 +51,7 @@ def _own_text(action: str) -> str | None:
             )
             st.form_submit_button(action, type="primary", icon=":material/play_arrow:", on_click=_commit)
         with drop:
-            st.file_uploader(
-                "Or a text file",
-                max_upload_size=_UPLOAD_MB,
-                key="own_file",
-                on_change=_take_file,
-            )
+            st.file_uploader("Or a text file", max_upload_size=_UPLOAD_MB, key="own_file", on_change=_take_file)
     refused = st.session_state.get(_REFUSED)
     if refused is not None:
         messages.show(refused)

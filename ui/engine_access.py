@@ -69,25 +69,19 @@ def queue() -> Queue:
 def score_text(name: str, precision: str, text: str, **settings: Unpack[Settings]) -> TextScores:
     """One model's reading of one text, kept or computed while the page waits in view.
 
-    Parameters
-    ----------
-    name, precision : the model
-    text : what is scored
-    settings : as for `engine.scoring.score.score_text_steps`
-
     Raises
     ------
     EngineError
         Whatever loading or scoring refuses, or `Cancelled` after Stop.
     """
     refuse_long(text)
-    return _waited(*_scoring(ModelRequest(name, precision), text, settings))
+    return computed(*_scoring(ModelRequest(name, precision), text, settings))
 
 
 def compare_models(a: ModelRequest, b: ModelRequest, text: str, **settings: Unpack[PairSettings]) -> ModelComparison:
     """Two models' readings of one text, aligned; otherwise like `score_text`."""
     refuse_long(text)
-    return _waited(*_comparing(a, b, text, settings))
+    return computed(*_comparing(a, b, text, settings))
 
 
 def ahead_of_time(choices: tuple[ModelRequest, ...], text: str) -> Ticket[TextScores] | Ticket[ModelComparison]:
@@ -99,7 +93,8 @@ def ahead_of_time(choices: tuple[ModelRequest, ...], text: str) -> Ticket[TextSc
 
 def computed(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
     """Any other long work of a page, by the same rules. `key` holds everything the result depends on."""
-    return _waited(key, make_steps)
+    progress.refuse_stopped(key)
+    return progress.result_of(queue().submit(key, make_steps, owners={progress.session()}), key)
 
 
 @lru_cache(maxsize=_PAYLOADS)
@@ -117,11 +112,6 @@ def comparison_payload(comparison: ModelComparison, which: Literal["difference",
 def text_hash(text: str) -> str:
     """Short name of a text for keys; lone surrogates do not disturb it."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _waited(key: Hashable, make_steps: Callable[[], Steps[T]]) -> T:
-    progress.refuse_stopped(key)
-    return progress.result_of(queue().submit(key, make_steps, owners={progress.session()}), key)
 
 
 def with_models(
@@ -159,7 +149,7 @@ def _all_settings(settings: Settings) -> tuple[tuple[str, object], ...]:
 
 
 def refuse_long(text: str) -> None:
-    """Raise a `TextError` where `text` is longer than a page takes."""
+    """Raise a `TextError` if `text` is longer than a page takes."""
     if len(text) > MOST_CHARACTERS:
         raise TextError(
             f"The text has {len(text):,} characters; a page takes {MOST_CHARACTERS:,}. Shorten it, or save it as a "

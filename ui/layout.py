@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from types import MappingProxyType
 from typing import TypeVar
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from engine import paths
+from ui import address
+from ui.figures import base
 from ui.palette import Theme, palette
 
 T = TypeVar("T", bound=str)
@@ -58,15 +62,32 @@ def empty_state(title: str, hint: str) -> None:
     st.html(f'<div class="ls-empty" role="status"><strong>{escape(title)}</strong><p>{escape(hint)}</p></div>')
 
 
+def chart(figure: go.Figure, key: str, alt: str) -> None:
+    """Show a chart with Plotly's own buttons; `alt` says what it shows for those who cannot see it."""
+    st.plotly_chart(figure, theme=None, key=key, config=base.TOOLBAR, alt=alt)
+
+
 def choice(
-    label: str, titles: Mapping[T, str], key: str, *, default: T | None = None, named: bool = False, about: str = ""
+    label: str,
+    titles: Mapping[T, str],
+    key: str,
+    *,
+    default: T | None = None,
+    named: bool = False,
+    about: str = "",
+    linked: bool = False,
+    older: Mapping[str, str] = MappingProxyType({}),
 ) -> T:
     """One of a few, side by side, the first unless told otherwise; it stays chosen from page to page.
 
-    `titles` says what stands on each. `named` shows the label too, with `about` behind its question mark.
+    `titles` says what stands on each. `named` shows the label too, with `about` behind its question mark. `linked`
+    keeps the choice in the page's address, where `older` says what the values of earlier versions mean now.
     """
-    if st.session_state.get(key) not in titles:
-        st.session_state[key] = default or next(iter(titles))
+    usual = default or next(iter(titles))
+    if linked:
+        address.restore(key, list(titles), usual, older=older)
+    elif st.session_state.get(key) not in titles:
+        st.session_state[key] = usual
     st.segmented_control(
         label,
         list(titles),
@@ -78,5 +99,7 @@ def choice(
         label_visibility="visible" if named else "collapsed",
         wrap=True,
     )
+    if linked:
+        address.note(key, usual)
     chosen: T = st.session_state[key]
     return chosen

@@ -1,5 +1,6 @@
 """Beside every page: which model, at which precision, and what the machine holds."""
 
+from collections.abc import Callable
 from functools import partial
 from html import escape
 
@@ -44,9 +45,19 @@ def pick_model(name_key: str, precision_key: str, label: str, default: ModelRequ
     return ModelRequest(name, precision)
 
 
-def link_parameters(choice: ModelRequest) -> dict[str, str]:
-    """What a link says of the model."""
-    return {"model": choice.name, "precision": choice.precision}
+def pick_pair(
+    place: str, names: tuple[str, str], labels: tuple[str, str], between: Callable[[], object] = lambda: None
+) -> tuple[ModelRequest, ModelRequest]:
+    """Draw the choice of two models in one line, under `names` in links; `between` draws what stands between them."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key=place):
+        first = _pick_side(names[0], labels[0], engine_access.PAIR[0])
+        between()
+        return first, _pick_side(names[1], labels[1], engine_access.PAIR[1])
+
+
+def _pick_side(name: str, label: str, default: ModelRequest) -> ModelRequest:
+    with st.container(key=f"side_{name}", horizontal=True):
+        return pick_model(name, f"{name}_precision", label, default)
 
 
 def known_names(asked: str | None = None) -> list[str]:
@@ -74,19 +85,13 @@ def add_model(name: str) -> str:
 
 def status() -> None:
     """At the foot: the device, and how much of the memory for models is in use."""
-    device = hardware.choose("float32").device
-    used, budget = engine_access.pool().used_bytes, engine_access.pool().budget_bytes
-    held = len(engine_access.pool().loaded())
-    lines = (
-        ("Device", hardware.accelerators()[0].title if device.type != "cpu" else f"CPU, {_cores()} cores"),
-        ("Loaded", f"{formatting.counted(held, 'model')}, {formatting.size(used)} of {formatting.size(budget)}"),
-    )
+    pool = engine_access.pool()
+    on_cpu = hardware.choose("float32").device.type == "cpu"
+    device = f"CPU, {hardware.describe().cpu_cores} cores" if on_cpu else hardware.accelerators()[0].title
+    held, used = formatting.counted(len(pool.loaded()), "model"), formatting.size(pool.used_bytes)
+    lines = (("Device", device), ("Loaded", f"{held}, {used} of {formatting.size(pool.budget_bytes)}"))
     rows = "".join(f"<p><span>{escape(name)}</span> <span>{escape(value)}</span></p>" for name, value in lines)
     st.sidebar.html(f'<div class="ls-status">{rows}</div>')
-
-
-def _cores() -> int:
-    return hardware.describe().cpu_cores
 
 
 def _option(name: str) -> str:

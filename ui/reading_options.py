@@ -11,9 +11,9 @@ import streamlit as st
 
 from engine.evaluation.runs import planning
 from engine.evaluation.runs.store import Run
-from engine.models.opening import BOS, Bos
+from engine.models.opening import Bos
 from engine.scoring.results import ModelComparison, TextScores
-from ui import address
+from ui import layout
 
 _TITLES: Mapping[Bos, str] = {"auto": "Automatic", "on": "On", "off": "Off"}
 _OLDER = {"true": "on"}
@@ -22,43 +22,26 @@ _OLDER = {"true": "on"}
 
 def opening_token(key: str = "bos") -> Bos:
     """Draw the choice of opening token; the address holds it under `key`."""
-    address.restore(key, BOS, "auto", older=_OLDER)
-    st.segmented_control(
-        "Opening token",
-        BOS,
-        format_func=_TITLES.__getitem__,
-        required=True,
-        key=key,
-        persist_state="session",
-        help="Some models were trained on texts that open with a token of their own; Automatic does what the model's "
-        "own tokenizer does. On puts the model's opening token there in any case, Off never.",
+    about = (
+        "Some models were trained on texts that open with a token of their own; Automatic does what the model's own "
+        "tokenizer does. On puts the model's opening token there in any case, Off never."
     )
-    address.note(key, "auto")
-    chosen: Bos = st.session_state[key]
-    return chosen
+    return layout.choice("Opening token", _TITLES, key, named=True, about=about, linked=True, older=_OLDER)
 
 
 def special_tokens(key: str = "special") -> bool:
     """Draw the switch for special tokens that the text spells out; the address holds it under `key`."""
-    return st.toggle(
-        "Read special tokens",
-        key=key,
-        bind="query-params",
-        persist_state="session",
-        help="`<|endoftext|>` in the text is read as the token, not as thirteen characters.",
-    )
+    about = "`<|endoftext|>` in the text is read as the token, not as thirteen characters."
+    return st.toggle("Read special tokens", key=key, bind="query-params", persist_state="session", help=about)
 
 
 def common_tokens(key: str = "common") -> bool:
     """Draw the switch for a KL over the tokens that both models know; the address holds it under `key`."""
-    return st.toggle(
-        "KL over common tokens",
-        key=key,
-        bind="query-params",
-        persist_state="session",
-        help="For two models whose vocabularies are one but for padding or a few added tokens: KL over the tokens that "
-        "both know. The page then says how much probability that leaves out. Other pairs are not changed by it.",
+    about = (
+        "For two models whose vocabularies are one but for padding or a few added tokens: KL over the tokens that "
+        "both know. The page then says how much probability that leaves out. Other pairs are not changed by it."
     )
+    return st.toggle("KL over common tokens", key=key, bind="query-params", persist_state="session", help=about)
 
 
 class CorpusReading(TypedDict):
@@ -74,7 +57,7 @@ OF_RUNS = ("run_bos", "run_special", "run_common")
 
 
 def corpus_options() -> CorpusReading:
-    """Draw both choices for a run over many texts."""
+    """Draw the choices for a run over many texts."""
     bos, special, common = OF_RUNS
     with st.popover("Options", icon=":material/tune:", key="corpus_options"):
         return {
@@ -106,10 +89,9 @@ def take_over(run: Run) -> None:
 
 def link_parameters() -> dict[str, str]:
     """What a link says of the choices on a page about one text: nothing of those that are the usual ones."""
-    found = {}
-    if st.session_state["bos"] != "auto":
-        found["bos"] = str(st.session_state["bos"])
-    return found | {name: "true" for name in ("special", "common") if st.session_state.get(name)}
+    bos = st.session_state["bos"]
+    opening = {} if bos == "auto" else {"bos": str(bos)}
+    return opening | {name: "true" for name in ("special", "common") if st.session_state.get(name)}
 
 
 def opened(scores: TextScores, title: str) -> str:

@@ -31,10 +31,11 @@ class Selection:
 
 def current(group: str, about: object = None) -> Selection:
     """The selection of a page; an empty one as soon as the page is `about` another result."""
-    selection = st.session_state.get(_state_key(group))
+    key = f"{group}_selection"
+    selection = st.session_state.get(key)
     if selection is None or (about is not None and selection.about != about):
         turns = {} if selection is None else {part: turn + 1 for part, turn in selection.turns.items()}
-        selection = st.session_state[_state_key(group)] = Selection(about=about, turns=turns)
+        selection = st.session_state[key] = Selection(about=about, turns=turns)
     found: Selection = selection
     return found
 
@@ -111,7 +112,3 @@ def _take(group: str, part: str, tokens: Iterable[int]) -> None:
     selection = current(group)
     selection.tokens = tuple(sorted(set(tokens)))
     selection.source = part if selection.tokens else ""
-
-
-def _state_key(group: str) -> str:
-    return f"{group}_selection"

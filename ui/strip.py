@@ -30,7 +30,7 @@ class StripEvents:
     selected: int | None
     """Picked last and still pinned."""
     drawn: bool = False
-    """Whether the browser has drawn the strip, where it was asked to `announce` that."""
+    """Whether the browser has drawn the strip, if it was asked to `announce` that."""
 
 
 def token_strip(
@@ -103,7 +103,7 @@ def token_strip(
 
 
 def head_start(key: str, about: object) -> None:
-    """Let the browser draw the strip `key` before the charts that follow, where it is now `about` something else."""
+    """Let the browser draw the strip `key` before the charts that follow, if it is now `about` something else."""
     drawn = f"{key}_about"
     if st.session_state.get(drawn, about) != about:
         time.sleep(_HEAD_START_S)

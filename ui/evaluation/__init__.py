@@ -11,5 +11,4 @@ own_data            texts and items that a person gives
 runs                what the server holds: the store, the runs at work
 panel               what the panels of all evaluations have in common
 panels              the panel of each evaluation, in order
-chosen_row          a table of which one row is always chosen
 """

@@ -9,11 +9,13 @@ from engine import formatting
 from engine.arrays import Floats, Ints
 from engine.evaluation.divergence.result import CorpusDivergence
 from engine.evaluation.estimates import Estimate
-from engine.evaluation.statistics import DivergenceStatistics, Percentile
+from engine.evaluation.statistics import Percentile
 
 MOST_TOKENS = 40
 """Tokens a number opens to."""
 SURPRISING, LOST = "most surprising tokens", "tokens that the candidate lost most on"
+UNLIKE = "tokens whose first guesses differ or are tied, largest KL first"
+CHANGED = "tokens of the largest change"
 
 
 @dataclass(frozen=True)
@@ -36,81 +38,69 @@ class Number:
 
 def lines(result: CorpusDivergence) -> list[Number]:
     """The whole table for a shared vocabulary; else the lines that are defined without one."""
-    table, kl, delta = result.statistics, result.kl, result.delta_p
-    if table is None or kl is None or result.same_top1 is None:
-        return [*_perplexity_lines(result), _bits_lost(result)]
+    table, kl, delta, same = result.statistics, result.kl, result.delta_p, result.same_top1
+
+    def lost(label: str, estimate: Estimate) -> Number:
+        return _line(label, estimate, lambda: largest(result.base - result.candidate), LOST)
+
+    bits = lost("Bits per byte, difference", result.bits_per_byte_difference)
+    if table is None or kl is None or same is None:
+        return [*_of_either(result), bits]
     return [
-        *_perplexity_lines(result),
-        *_ratio_lines(result, table),
+        *_of_either(result),
+        lost("Ratio candidate / base", table.perplexity.ratio),
+        lost("ln ratio", table.perplexity.ln_ratio),
+        lost("Difference", table.perplexity.difference),
         _mean("Mean KL", table.kl, kl, "kl"),
         *(_percentile("KL", result, kl, item) for item in table.kl_percentiles),
-        _same_first_guess(table.same_top1, kl, result.same_top1),
+        _line("Same first guess", table.same_top1, lambda: _unlike(kl, same), UNLIKE, percent=True),
         _mean("Mean Δp", table.delta_p, delta, "delta", percent=True),
-        _line(
-            "RMS Δp", table.delta_p_rms, lambda: largest(np.abs(delta)), "tokens of the largest change", percent=True
-        ),
+        _line("RMS Δp", table.delta_p_rms, lambda: largest(np.abs(delta)), CHANGED, percent=True),
         *(_percentile("Δp", result, delta, item) for item in table.delta_p_percentiles),
-        _bits_lost(result),
+        bits,
     ]
 
 
 def _mean(label: str, estimate: Estimate, values: Floats, chart: str, *, percent: bool = False) -> Number:
-    def opens() -> Ints:
-        return near_value(values, estimate.value)
-
-    return _line(label, estimate, opens, "tokens at the mean", (chart, estimate.value), percent=percent)
-
-
-def _same_first_guess(estimate: Estimate, kl: Floats, same: Floats) -> Number:
-    def opens() -> Ints:
-        differ = np.flatnonzero(same < 1.0)
-        return differ[np.argsort(-kl[differ], kind="stable")][:MOST_TOKENS]
-
-    about = "tokens whose first guesses differ or are tied, largest KL first"
-    return _line("Same first guess", estimate, opens, about, percent=True)
+    mark = (chart, estimate.value)
+    return _line(
+        label, estimate, lambda: near_value(values, estimate.value), "tokens at the mean", mark, percent=percent
+    )
 
 
-def _bits_lost(result: CorpusDivergence) -> Number:
-    return _line("Bits per byte, difference", result.bits_per_byte_difference, _lost(result), LOST)
+def _unlike(kl: Floats, same: Floats) -> Ints:
+    differ = np.flatnonzero(same < 1.0)
+    return differ[largest(kl[differ])]
 
 
-def _perplexity_lines(result: CorpusDivergence) -> list[Number]:
-    def worst(values: Floats) -> Callable[[], Ints]:
-        return lambda: largest(-values)
+def _of_either(result: CorpusDivergence) -> list[Number]:
+    """Each model's own numbers, and their correlation.
 
-    of_base, of_candidate = worst(result.base), worst(result.candidate)
+    It is of log-probabilities; with two tokenizers also per character, since length alone correlates common spans.
+    """
+
+    def of_base() -> Ints:
+        return largest(-result.base)
+
+    def of_candidate() -> Ints:
+        return largest(-result.candidate)
+
+    def furthest() -> Ints:
+        return largest(np.abs(result.candidate - result.base))
+
+    correlations = {"Correlation of log-probabilities": result.pearson}
+    if not result.shared_vocabulary:
+        correlations["Correlation per character"] = result.pearson_per_character
     return [
         _line("Perplexity, base", result.perplexity_base, of_base, "its most surprising tokens"),
         _line("Perplexity, candidate", result.perplexity_candidate, of_candidate, SURPRISING),
         _line("Bits per byte, base", result.bits_per_byte_base, of_base, SURPRISING),
         _line("Bits per byte, candidate", result.bits_per_byte_candidate, of_candidate, SURPRISING),
-        *_correlation_lines(result),
+        *(
+            Number(label, f"{value:.4f}", "", "", "", furthest, "tokens furthest from the line")
+            for label, value in correlations.items()
+        ),
     ]
-
-
-def _lost(result: CorpusDivergence) -> Callable[[], Ints]:
-    return lambda: largest(result.base - result.candidate)
-
-
-def _correlation_lines(result: CorpusDivergence) -> list[Number]:
-    """Of log-probabilities; with two tokenizers also per character, since length alone correlates common spans."""
-    found = {"Correlation of log-probabilities": result.pearson}
-    if not result.shared_vocabulary:
-        found["Correlation per character"] = result.pearson_per_character
-
-    def furthest() -> Ints:
-        return largest(np.abs(result.candidate - result.base))
-
-    return [
-        Number(label, f"{value:.4f}", "", "", "", furthest, "tokens furthest from the line")
-        for label, value in found.items()
-    ]
-
-
-def _ratio_lines(result: CorpusDivergence, table: DivergenceStatistics) -> list[Number]:
-    numbers = table.perplexity
-    named = {"Ratio candidate / base": numbers.ratio, "ln ratio": numbers.ln_ratio, "Difference": numbers.difference}
-    return [_line(label, estimate, _lost(result), LOST) for label, estimate in named.items()]
 
 
 def _line(
@@ -133,16 +123,11 @@ def _percentile(name: str, result: CorpusDivergence, values: Floats, item: Perce
     named = {1.0: "Maximum", 0.5: "Median", 0.0: "Minimum"}
     label = f"{named.get(item.fraction, f'{item.fraction:.1%}')} {name}"
     percent = name == "Δp"
-    shown, ends = (
-        formatting.number(item.value, percent=percent),
-        formatting.interval(item.low, item.high, percent=percent),
-    )
-    mark = ("kl" if name == "KL" else "delta", item.value)
-
-    def opens() -> Ints:
-        return result.near(values, item.fraction)
-
-    return Number(label, shown, "", ends, "", opens, "tokens around this percentile", mark)
+    shown = formatting.number(item.value, percent=percent)
+    ends = formatting.interval(item.low, item.high, percent=percent)
+    mark = ("delta" if percent else "kl", item.value)
+    about = "tokens around this percentile"
+    return Number(label, shown, "", ends, "", lambda: result.near(values, item.fraction), about, mark)
 
 
 def rests_on(estimate: Estimate, *, percent: bool = False) -> str:

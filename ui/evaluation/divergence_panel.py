@@ -1,10 +1,9 @@
 """KL over a corpus: what to compare on, the table whose every number opens, and the tokens behind it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -21,11 +20,10 @@ from engine.evaluation.statistics import DivergenceStatistics
 from engine.models.request import ModelRequest
 from engine.scoring.results import ModelComparison
 from engine.strip import payload as strip_data
-from ui import layout, messages, reading_options, signs, strip
-from ui.evaluation import chosen_row, divergence_numbers, own_data, runs
+from ui import layout, messages, reading_options, signs, strip, tables
+from ui.evaluation import divergence_numbers, own_data, runs
 from ui.evaluation.panel import Panel
 from ui.exports import Export
-from ui.figures import base
 from ui.figures import evaluation as figures
 from ui.layout import Fact
 from ui.reading_options import CorpusReading
@@ -39,11 +37,8 @@ _FORM_TITLES: dict[Form, str] = {
     "json": "JSON: a list of texts",
     "csv": "CSV or TSV with a 'text' column",
 }
-_OWN = own_data.Field(
-    "corpus",
-    "Your texts",
-    "Paste texts, a blank line between them. A file may be plain text, JSON, CSV or Parquet.",
-)
+_HINT = "Paste texts, a blank line between them. A file may be plain text, JSON, CSV or Parquet."
+_OWN = own_data.Field("corpus", "Your texts", _HINT)
 _CONTEXT = 48
 
 
@@ -58,12 +53,11 @@ def choose(a: ModelRequest, b: ModelRequest) -> CorpusReading:
                 runs.begin(example(a, b, **how))
     if chosen == "own":
         form = st.selectbox("Split texts by", FORMS, format_func=_FORM_TITLES.__getitem__, key="corpus_form")
-        own_data.form(
-            "corpus",
-            "Compare on this corpus",
-            [_OWN],
-            lambda data: runs.begin(divergence.plan(a, b, data.corpus(form), **how)),
-        )
+
+        def use(data: own_data.Given) -> None:
+            runs.begin(divergence.plan(a, b, data.corpus(form), **how))
+
+        own_data.form("corpus", "Compare on this corpus", [_OWN], use)
     return how
 
 
@@ -92,22 +86,15 @@ def of_result(run: Run, result: CorpusDivergence) -> None:
 def facts(result: CorpusDivergence) -> None:
     """The numbers a decision hangs on."""
     table = result.statistics
-    shown = [
-        Fact(
-            "Bits per byte",
-            f"{result.bits_per_byte_base.value:.3f} → {result.bits_per_byte_candidate.value:.3f}",
-            "Base, then candidate: bits each needs for a byte of the corpus, over the same bytes, so that models with "
-            f"other tokenizers can be compared. Difference {formatting.with_error(result.bits_per_byte_difference)}. "
-            + divergence_numbers.rests_on(result.bits_per_byte_difference),
-        ),
-    ]
-    if table is None:
-        shown.append(Fact("KL", "not defined", str(result.kl_undefined_reason)))
-        shown += _correlation_facts(result)
-    else:
-        shown = [*_table_facts(table), *shown]
-    shown.append(Fact("Tokens", f"{len(result):,}", "Tokens (or common spans) that both models predict."))
-    layout.facts(shown)
+    bits = Fact(
+        "Bits per byte",
+        f"{result.bits_per_byte_base.value:.3f} → {result.bits_per_byte_candidate.value:.3f}",
+        "Base, then candidate: bits each needs for a byte of the corpus, over the same bytes, so that models with "
+        f"other tokenizers can be compared. Difference {formatting.with_error(result.bits_per_byte_difference)}. "
+        + divergence_numbers.rests_on(result.bits_per_byte_difference),
+    )
+    tokens = Fact("Tokens", f"{len(result):,}", "Tokens (or common spans) that both models predict.")
+    layout.facts([*(_without_kl(bits, result) if table is None else [*_table_facts(table), bits]), tokens])
 
 
 def _table_facts(table: DivergenceStatistics) -> list[Fact]:
@@ -130,9 +117,11 @@ def _table_facts(table: DivergenceStatistics) -> list[Fact]:
     ]
 
 
-def _correlation_facts(result: CorpusDivergence) -> list[Fact]:
-    """With two tokenizers: of the finest common spans as they are, and per character."""
+def _without_kl(bits: Fact, result: CorpusDivergence) -> list[Fact]:
+    """With two tokenizers: the correlation of the finest common spans as they are, and per character."""
     return [
+        bits,
+        Fact("KL", "not defined", str(result.kl_undefined_reason)),
         Fact(
             "Pearson",
             f"{result.pearson:.4f}",
@@ -153,8 +142,9 @@ def opened(run: Run, result: CorpusDivergence) -> None:
     left, right = st.columns([4, 3], gap="medium")
     with left:
         layout.section("Every number", "Select a line: the tokens behind it open below.")
-        frame, key = _numbers_frame(listed), f"numbers_{run.id}"
-        number = listed[chosen_row.chosen_row(frame, _NUMBER_COLUMNS, key, 474, default=_first(listed))]
+        # Open at first: the 99 % of KL, where damage shows, or the first line.
+        first = next((place for place, number in enumerate(listed) if number.label == "99.0% KL"), 0)
+        number = listed[tables.chosen_row(_numbers(listed), f"numbers_{run.id}", 474, default=first)]
         st.caption(how_sure(result))
     with right:
         _charts(result, number)
@@ -190,72 +180,52 @@ def behind(run: Run, result: CorpusDivergence, number: divergence_numbers.Number
     if not indices.size:
         layout.empty_state("No token", "Both models agree here everywhere.")
         return
-    key, height = f"tokens_{run.id}_{number.label}", min(320, 38 + 35 * len(indices))
-    frame, nearest = _token_frame(run, result, indices), _nearest(result, indices, number)
-    row = chosen_row.chosen_row(frame, _TOKEN_COLUMNS, key, height, default=nearest)
-    _in_text(run, result, int(indices[row]))
-
-
-def _nearest(result: CorpusDivergence, indices: Ints, number: divergence_numbers.Number) -> int:
-    """Which of the tokens lies nearest to the number itself, where it lies on a chart."""
+    key, height = f"tokens_{run.id}_{number.label}", tables.height_of(len(indices), 320)
     where, value = number.mark or ("", 0.0)
     values = {"kl": result.kl, "delta": result.delta_p}.get(where)
-    return 0 if values is None else int(np.abs(values[indices] - value).argmin())
+    nearest = 0 if values is None else int(np.abs(values[indices] - value).argmin())
+    row = tables.chosen_row(_tokens(run, result, indices), key, height, default=nearest)
+    _in_text(run, result, int(indices[row]))
 
 
 def _charts(result: CorpusDivergence, number: divergence_numbers.Number) -> None:
     where, value = number.mark or ("", None)
     if result.kl is not None:
         chart = figures.kl_histogram(result.kl, theme=layout.theme(), marked=value if where == "kl" else None)
-        st.plotly_chart(chart, theme=None, key="kl_histogram", config=base.TOOLBAR, alt="How many tokens have which KL")
+        layout.chart(chart, "kl_histogram", "How many tokens have which KL")
     chart = figures.delta_histogram(result.delta_p, theme=layout.theme(), marked=value if where == "delta" else None)
-    st.plotly_chart(chart, theme=None, key="delta_histogram", config=base.TOOLBAR, alt="How probabilities changed")
+    layout.chart(chart, "delta_histogram", "How probabilities changed")
 
 
-def _first(listed: list[divergence_numbers.Number]) -> int:
-    """The line open at first: the 99 % of KL, where damage shows, or the first."""
-    return next((place for place, number in enumerate(listed) if number.label == "99.0% KL"), 0)
-
-
-_NUMBER_COLUMNS: dict[str, Any] = {
-    "number": st.column_config.TextColumn("Number", width=170),
-    "value": st.column_config.TextColumn("Value", width=62),
-    "by_text": st.column_config.TextColumn("± by text", width=70, help="Standard error with texts as the unit"),
-    "interval": st.column_config.TextColumn("95 % interval", width=112, help="Over texts"),
-    "by_token": st.column_config.TextColumn("± by token", width=76, help="As llama.cpp prints it; too small"),
-}
-_TOKEN_COLUMNS: dict[str, Any] = {
-    "before": st.column_config.TextColumn("Before", width="medium"),
-    "token": st.column_config.TextColumn("Token"),
-    "kl": st.column_config.NumberColumn("KL (nats)", format="%.4f"),
-    "p_base": st.column_config.NumberColumn("p, base", format="percent"),
-    "p_candidate": st.column_config.NumberColumn("p, candidate", format="percent"),
-    "delta": st.column_config.NumberColumn("Δp", format="percent"),
-    "text": st.column_config.NumberColumn("Text", format="localized"),
-}
-
-
-def _numbers_frame(listed: list[divergence_numbers.Number]) -> pd.DataFrame:
-    shown = {"number": "label", **{name: name for name in ("value", "by_text", "interval", "by_token")}}
-    return pd.DataFrame({name: [getattr(one, field) for one in listed] for name, field in shown.items()})
-
-
-def _token_frame(run: Run, result: CorpusDivergence, indices: Ints) -> pd.DataFrame:
-    places = [_place(run, result, int(index)) for index in indices]
-    p_base, p_candidate = np.exp(result.base[indices]), np.exp(result.candidate[indices])
-    frame = pd.DataFrame(
+def _numbers(listed: list[divergence_numbers.Number]) -> tables.Table:
+    by_text, by_token = "Standard error with texts as the unit", "As llama.cpp prints it; too small"
+    return tables.of_columns(
         {
-            "before": [signs.with_signs(f"… {before[-_CONTEXT:]}", spaces=False) for before, _ in places],
-            "token": [f"‹{token}›" for _, token in places],
-            "p_base": p_base,
-            "p_candidate": p_candidate,
-            "delta": p_candidate - p_base,
-            "text": result.texts[indices] + 1,
+            "number": tables.text([one.label for one in listed], "Number", width=170),
+            "value": tables.text([one.value for one in listed], "Value", width=62),
+            "by_text": tables.text([one.by_text for one in listed], "± by text", width=70, help=by_text),
+            "interval": tables.text([one.interval for one in listed], "95 % interval", width=112, help="Over texts"),
+            "by_token": tables.text([one.by_token for one in listed], "± by token", width=76, help=by_token),
         }
     )
-    if result.kl is not None:
-        frame.insert(2, "kl", result.kl[indices])
-    return frame
+
+
+def _tokens(run: Run, result: CorpusDivergence, indices: Ints) -> tables.Table:
+    places = [_place(run, result, int(index)) for index in indices]
+    before = [signs.with_signs(f"… {before[-_CONTEXT:]}", spaces=False) for before, _ in places]
+    p_base, p_candidate = np.exp(result.base[indices]), np.exp(result.candidate[indices])
+    kl = {} if result.kl is None else {"kl": tables.number(result.kl[indices], "KL (nats)", "%.4f")}
+    return tables.of_columns(
+        {
+            "before": tables.text(before, "Before", width="medium"),
+            "token": tables.text([f"‹{token}›" for _, token in places], "Token"),
+            **kl,
+            "p_base": tables.number(p_base, "p, base", "percent"),
+            "p_candidate": tables.number(p_candidate, "p, candidate", "percent"),
+            "delta": tables.number(p_candidate - p_base, "Δp", "percent"),
+            "text": tables.number(result.texts[indices] + 1, "Text"),
+        }
+    )
 
 
 def _place(run: Run, result: CorpusDivergence, index: int) -> tuple[str, str]:
@@ -295,8 +265,8 @@ def files(run: Run, result: CorpusDivergence, stem: str) -> list[Export]:
     said = reading_options.run_opened(run)
     openings = {role: "".join(run.models[role].get("opening_tokens", ())) for role in divergence.ROLES}
     return [
-        Export("Table (Markdown)", f"{stem}.md", "text/markdown", lambda: _markdown(result, said)),
-        Export("Tokens (CSV)", f"{stem}.csv", "text/csv", lambda: _csv(result, openings)),
+        Export("Table (Markdown)", f"{stem}.md", lambda: _markdown(result, said)),
+        Export("Tokens (CSV)", f"{stem}.csv", lambda: _csv(result, openings)),
     ]
 
 

@@ -1,26 +1,14 @@
 """Small against large in one table: what was measured for this pair, with its uncertainty, and what was not yet."""
 
-from typing import Any
-
-import pandas as pd
 import streamlit as st
 
 from engine import formatting
 from engine.evaluation import glance
 from engine.evaluation.estimates import Estimate
 from engine.models.request import ModelRequest
-from ui import exports, layout
+from ui import exports, layout, tables
 from ui.evaluation import runs
 from ui.exports import Export
-
-_BETTER = {"lower": "lower is better", "higher": "higher is better", "": ""}
-_COLUMNS: dict[str, Any] = {
-    "measure": "Measure",
-    "base": "Base",
-    "candidate": "Candidate",
-    "better": "Reads",
-    "basis": st.column_config.TextColumn("Measured on", width="large"),
-}
 
 
 def show(base: ModelRequest, candidate: ModelRequest) -> None:
@@ -31,38 +19,25 @@ def show(base: ModelRequest, candidate: ModelRequest) -> None:
         f"{candidate.title} against {base.title}",
         "The newest finished run of each kind for this pair. Every number was measured here.",
     )
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "measure": [row.measure + (f" ({row.unit})" if row.unit else "") for row in table],
-                "base": [_written(row.base, row.unit) for row in table],
-                "candidate": [_written(row.candidate, row.unit) for row in table],
-                "better": [_BETTER[row.better] for row in table],
-                "basis": [row.basis for row in table],
-            }
-        ),
-        column_config=_COLUMNS,
-        hide_index=True,
-        height="content",
-        key="glance_table",
+    frame, columns = tables.of_columns(
+        {
+            "measure": tables.text([row.measure + (f" ({row.unit})" if row.unit else "") for row in table], "Measure"),
+            "base": tables.text([_written(row.base, row.unit) for row in table], "Base"),
+            "candidate": tables.text([_written(row.candidate, row.unit) for row in table], "Candidate"),
+            "better": tables.text([f"{row.better} is better" if row.better else "" for row in table], "Reads"),
+            "basis": tables.text([row.basis for row in table], "Measured on", width="large"),
+        }
     )
+    st.dataframe(frame, column_config=columns, hide_index=True, height="content", key="glance_table")
     st.caption(glance.ERRORS)
-    few = glance.few_texts_note(table)
-    if few is not None:
+    if (few := glance.few_texts_note(table)) is not None:
         st.warning(few, icon=":material/warning:")
     if missing := glance.missing(table):
         st.caption(f"Not measured for this pair yet: {', '.join(missing)}. Run it in its view above.")
     exports.menu(
-        [
-            Export("Table (CSV)", "glance.csv", "text/csv", lambda: glance.to_csv(table)),
-            Export(
-                "Table (JSON)",
-                "glance.json",
-                "application/json",
-                lambda: exports.json_text({"rows": glance.to_json(table)}),
-            ),
-            Export("Table (Markdown)", "glance.md", "text/markdown", lambda: glance.to_markdown(table, *titles)),
-        ]
+        Export("Table (CSV)", "glance.csv", lambda: glance.to_csv(table)),
+        exports.of_json("Table (JSON)", "glance.json", lambda: {"rows": glance.to_json(table)}),
+        Export("Table (Markdown)", "glance.md", lambda: glance.to_markdown(table, *titles)),
     )
 
 

@@ -1,28 +1,25 @@
 """HellaSwag for two models: accuracies by three conventions, the pair on the same items, and every item."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from engine import export, formatting
 from engine.arrays import Bools, Ints
 from engine.evaluation import hellaswag
 from engine.evaluation.hellaswag import HellaSwagAnswers, hub_items, paired
-from engine.evaluation.hellaswag.evaluate import CONVENTIONS, Convention, HellaSwagResult
+from engine.evaluation.hellaswag.evaluate import CONVENTIONS, Convention
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.hellaswag.paired import Flip, PairedOutcome
 from engine.evaluation.runs.planning import Plan
 from engine.evaluation.runs.store import Run
 from engine.models.opening import Bos
 from engine.models.request import ModelRequest
-from ui import downloads, layout, messages, reading_options
-from ui.evaluation import chosen_row, own_data, runs
+from ui import downloads, layout, messages, reading_options, tables
+from ui.evaluation import own_data, runs
 from ui.evaluation.panel import Panel
 from ui.exports import Export
-from ui.figures import base
 from ui.figures import evaluation as figures
 from ui.layout import Fact
 
@@ -32,11 +29,7 @@ _OWN = own_data.Field(
     "The official JSONL (activity_label, ctx_a, ctx_b, endings, label), or six lines per item: context, label, "
     "four endings.",
 )
-_CONVENTION_TITLES: dict[Convention, str] = {
-    "acc": "Sum",
-    "acc_norm": "Per character",
-    "acc_bytes": "Per byte",
-}
+_CONVENTION_TITLES: dict[Convention, str] = {"acc": "Sum", "acc_norm": "Per character", "acc_bytes": "Per byte"}
 _CONVENTION_SAYS: dict[Convention, str] = {
     "acc": "acc: the ending with the largest sum of log-probabilities is chosen; short endings have it easier.",
     "acc_norm": "acc_norm: the sum is divided by the ending's characters, as published leaderboards do.",
@@ -51,6 +44,8 @@ _GROUPS: dict[str, Callable[[Bools, Bools, Bools], Bools]] = {
 }
 """Items by which model is right and by whether the two choose other endings, each an array (n,)."""
 _ALL = "All items"
+_ROLES = {"Base": 70, "Candidate": 85}
+"""The two models, with the width of their columns."""
 
 
 def choose(a: ModelRequest, b: ModelRequest) -> dict[str, Bos]:
@@ -64,21 +59,20 @@ def choose(a: ModelRequest, b: ModelRequest) -> dict[str, Bos]:
         chosen = layout.choice("Questions", titles, "items")
         limit = 0
         if chosen != "example":
-            limit = st.number_input(
-                "Items at most", min_value=1, value=400, step=100, key="items_limit", persist_state="session"
-            )
+            limit = st.number_input("Items at most", 1, None, 400, 100, key="items_limit", persist_state="session")
         with st.popover("Options", icon=":material/tune:", key="items_options"):
             bos = reading_options.runs_opening()
         if chosen != "own" and st.button("Evaluate", type="primary", icon=":material/play_arrow:", key="evaluate"):
             with messages.shown():
-                runs.begin(example(a, b, bos) if chosen == "example" else _plan(a, b, _from_hub()[:limit], bos))
+                items = runs.own_items() if chosen == "example" else _from_hub(limit)
+                runs.begin(_plan(a, b, items, bos))
     if chosen == "own":
         own_data.form("items", "Evaluate these items", [_OWN], lambda data: _begin_own(a, b, data, limit, bos))
     return {"bos": bos}
 
 
-def _from_hub() -> tuple[HellaSwagItem, ...]:
-    return downloads.fetched("hellaswag", hub_items.fetch_items_steps)
+def _from_hub(limit: int) -> tuple[HellaSwagItem, ...]:
+    return downloads.fetched("hellaswag", hub_items.fetch_items_steps)[:limit]
 
 
 def _begin_own(a: ModelRequest, b: ModelRequest, data: own_data.Given, limit: int, bos: Bos) -> None:
@@ -125,19 +119,17 @@ def notes(result: HellaSwagAnswers) -> list[str]:
 
 
 def _facts(result: HellaSwagAnswers, convention: Convention) -> list[Fact]:
-    shown = [
-        Fact(
-            f"{role}: {one.model_title}",
-            formatting.with_error(one.accuracy(convention), percent=True),
+    right, speed = [], []
+    for role, one in zip(_ROLES, result.results, strict=False):
+        accuracy = one.accuracy(convention)
+        about = (
             f"Share of {len(one):,} items answered right, with its standard error; 95 % interval "
-            f"{formatting.interval(*one.accuracy(convention).interval(), percent=True)}. Chance is 25 %.",
+            f"{formatting.interval(*accuracy.interval(), percent=True)}. Chance is 25 %."
         )
-        for role, one in zip(("Base", "Candidate"), result.results, strict=False)
-    ]
-    for role, one in zip(("base", "candidate"), result.results, strict=False):
+        right.append(Fact(f"{role}: {one.model_title}", formatting.with_error(accuracy, percent=True), about))
         rate = len(one) / one.seconds if one.seconds else float("nan")
-        shown.append(Fact(f"Speed, {role}", f"{rate:.2f} items/s", "Items per second, waiting not counted."))
-    return shown
+        speed.append(Fact(f"Speed, {role.lower()}", f"{rate:.2f} items/s", "Items per second, waiting not counted."))
+    return [*right, *speed]
 
 
 def _pair(result: HellaSwagAnswers, convention: Convention) -> None:
@@ -145,13 +137,13 @@ def _pair(result: HellaSwagAnswers, convention: Convention) -> None:
     bar, facts = st.columns([3, 2], gap="large", vertical_alignment="center")
     with bar:
         chart = figures.paired_outcomes(outcome, ("base", "candidate"), theme=layout.theme())
-        st.plotly_chart(chart, theme=None, key="paired", config=base.TOOLBAR, alt="Items by which model is right")
+        layout.chart(chart, "paired", "Items by which model is right")
     with facts:
-        st.metric(
-            "Candidate minus base",
+        difference, about = (
             f"{100 * outcome.difference:+.1f} points",
-            help="Difference of the accuracies on the same questions.",
+            "Difference of the accuracies on the same questions.",
         )
+        st.metric("Candidate minus base", difference, help=about)
         for sentence in sentences(outcome):
             st.caption(sentence)
 
@@ -205,32 +197,24 @@ def _items(run: Run, result: HellaSwagAnswers, convention: Convention) -> None:
     if not chosen.size:
         layout.empty_state("No such item", "Choose another group above.")
         return
-    height, key = min(300, 38 + 35 * len(chosen)), f"items_{run.id}_{convention}_{which}"
-    row = chosen_row.chosen_row(_items_frame(result, convention, chosen), _ITEM_COLUMNS, key, height)
+    key = f"items_{run.id}_{convention}_{which}"
+    row = tables.chosen_row(_list(result, convention, chosen), key, tables.height_of(len(chosen), 300))
     _item(result, int(chosen[row]), convention)
 
 
-_ITEM_COLUMNS: dict[str, Any] = {
-    "number": st.column_config.NumberColumn("Item", format="localized", width=60),
-    "context": st.column_config.TextColumn("Context", width=620),
-    "true": st.column_config.NumberColumn("True", width=60),
-    "base": st.column_config.TextColumn("Base", width=70),
-    "candidate": st.column_config.TextColumn("Candidate", width=85),
-}
-
-
-def _items_frame(result: HellaSwagAnswers, convention: Convention, chosen: Ints) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {
-            "number": chosen + 1,
-            "context": [result.items[index].context for index in chosen.tolist()],
-            "true": [result.items[index].label + 1 for index in chosen.tolist()],
-        }
-    )
-    for role, one in zip(("base", "candidate"), result.results, strict=False):
-        choices, right = one.choices(convention)[chosen], one.right(convention)[chosen]
-        frame[role] = [f"{'✓' if r else '✗'} {c + 1}" for c, r in zip(choices.tolist(), right.tolist(), strict=True)]
-    return frame
+def _list(result: HellaSwagAnswers, convention: Convention, chosen: Ints) -> tables.Table:
+    """The `chosen` items (n,), with each model's ending and whether it is right."""
+    items = [result.items[index] for index in chosen.tolist()]
+    columns = {
+        "number": tables.number(chosen + 1, "Item", width=60),
+        "context": tables.text([item.context for item in items], "Context", width=620),
+        "true": tables.number([item.label + 1 for item in items], "True", None, width=60),
+    }
+    for (role, width), one in zip(_ROLES.items(), result.results, strict=False):
+        choices, right = one.choices(convention)[chosen].tolist(), one.right(convention)[chosen].tolist()
+        shown = [f"{'✓' if r else '✗'} {c + 1}" for c, r in zip(choices, right, strict=True)]
+        columns[role] = tables.text(shown, role, width=width)
+    return tables.of_columns(columns)
 
 
 def _item(result: HellaSwagAnswers, index: int, convention: Convention) -> None:
@@ -238,37 +222,28 @@ def _item(result: HellaSwagAnswers, index: int, convention: Convention) -> None:
     st.text(item.context)
     text, chart = st.columns([3, 2], gap="medium")
     with text:
-        frame = _endings_frame(result, index, convention)
-        st.dataframe(frame, column_config=_ENDING_COLUMNS, hide_index=True, row_height=58, key="endings_table")
+        frame, columns = _endings(result, index, convention)
+        st.dataframe(frame, column_config=columns, hide_index=True, row_height=58, key="endings_table")
     with chart:
-        probabilities = [
-            (role, one.probabilities[index]) for role, one in zip(("Base", "Candidate"), result.results, strict=False)
-        ]
+        probabilities = [(role, one.probabilities[index]) for role, one in zip(_ROLES, result.results, strict=False)]
         figure = figures.ending_probabilities(probabilities, item.label, theme=layout.theme())
-        st.plotly_chart(figure, theme=None, key="endings", config=base.TOOLBAR, alt="Probability of each ending")
+        layout.chart(figure, "endings", "Probability of each ending")
 
 
-_ENDING_COLUMNS: dict[str, Any] = {
-    "true": st.column_config.TextColumn("", width=55),
-    "ending": st.column_config.TextColumn("Ending", width=330),
-    "base": st.column_config.NumberColumn("Base", format="%.3f", width=80),
-    "candidate": st.column_config.NumberColumn("Candidate", format="%.3f", width=85),
-}
-
-
-def _endings_frame(result: HellaSwagAnswers, index: int, convention: Convention) -> pd.DataFrame:
+def _endings(result: HellaSwagAnswers, index: int, convention: Convention) -> tables.Table:
     item = result.items[index]
-    frame = pd.DataFrame(
-        {"true": ["true" if n == item.label else str(n + 1) for n in range(4)], "ending": list(item.endings)}
-    )
-    for role, one in zip(("base", "candidate"), result.results, strict=False):
-        frame[role] = one.normalised(convention)[index]
-    return frame
+    columns = {
+        "true": tables.text(["true" if n == item.label else str(n + 1) for n in range(4)], "", width=55),
+        "ending": tables.text(list(item.endings), "Ending", width=330),
+    }
+    for role, width, one in zip(_ROLES, (80, 85), result.results, strict=False):
+        columns[role] = tables.number(one.normalised(convention)[index], role, "%.3f", width=width)
+    return tables.of_columns(columns)
 
 
 def files(run: Run, result: HellaSwagAnswers, stem: str) -> list[Export]:
     """Items as CSV."""
-    return [Export("Items (CSV)", f"{stem}.csv", "text/csv", lambda: _csv(result))]
+    return [Export("Items (CSV)", f"{stem}.csv", lambda: _csv(result))]
 
 
 def _csv(result: HellaSwagAnswers) -> str:
@@ -276,14 +251,10 @@ def _csv(result: HellaSwagAnswers) -> str:
         "context": [item.context for item in result.items],
         "label": [item.label for item in result.items],
     }
-    for number, one in enumerate(result.results, start=1):
-        columns |= _model_columns(f"model{number}", one)
+    for at, one in enumerate(result.results, start=1):
+        columns |= {f"model{at}_ending{n}_log_likelihood_nats": one.log_likelihoods[:, n].tolist() for n in range(4)}
+        columns |= {f"model{at}_{convention}_choice": one.choices(convention).tolist() for convention in CONVENTIONS}
     return export.csv_text(columns)
-
-
-def _model_columns(name: str, one: HellaSwagResult) -> dict[str, Sequence[object]]:
-    sums = {f"{name}_ending{n}_log_likelihood_nats": one.log_likelihoods[:, n].tolist() for n in range(4)}
-    return {**sums, **{f"{name}_{convention}_choice": one.choices(convention).tolist() for convention in CONVENTIONS}}
 
 
 PANEL = Panel(

@@ -1,5 +1,7 @@
 """MAUVE's numbers, each beside what sets that are alike score, its charts, and the texts behind the clusters."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -11,7 +13,6 @@ from engine.evaluation.mauve.score import MauveResult
 from engine.evaluation.runs.store import Run
 from ui import exports, layout, messages, reading_options
 from ui.exports import Export
-from ui.figures import base
 from ui.figures import evaluation as figures
 from ui.layout import Fact
 
@@ -53,16 +54,12 @@ def facts(result: MauveSets) -> list[Fact]:
 def _score(one: MauveSet) -> Fact:
     result = one.result
     low, high = result.interval
+    halves = ", from halves of the texts clustered anew" if result.splits else ""
     about = (
         f"Mean over {len(result.clusterings)} k-means seeds, 95 % interval {low:.3f} to {high:.3f}. ± is the standard "
-        "deviation over new samples of as many texts"
+        f"deviation over new samples of as many texts{halves}. Sets that are alike score below 1 as well."
     )
-    about += ", from halves of the texts clustered anew. " if result.splits else ". "
-    return Fact(
-        f"MAUVE: {one.title}",
-        formatting.with_error(result.score),
-        f"{about}Sets that are alike score below 1 as well.",
-    )
+    return Fact(f"MAUVE: {one.title}", formatting.with_error(result.score), about)
 
 
 def _alike(result: MauveResult) -> Fact | None:
@@ -117,11 +114,11 @@ def _charts(result: MauveSets, shown: MauveSet) -> None:
     curve, clusters = st.columns(2, gap="medium")
     with curve:
         chart = figures.mauve_curves([(one.title, one.result) for one in result.sets], theme=layout.theme())
-        st.plotly_chart(chart, theme=None, key="mauve_curve", config=base.TOOLBAR, alt="MAUVE's divergence curve")
+        layout.chart(chart, "mauve_curve", "MAUVE's divergence curve")
         st.caption("The line is the mean over the k-means seeds, the band lies between the outermost seeds.")
     with clusters:
         chart = figures.cluster_histogram(shown.result, shown.title, theme=layout.theme())
-        st.plotly_chart(chart, theme=None, key="mauve_clusters", config=base.TOOLBAR, alt="Texts in each cluster")
+        layout.chart(chart, "mauve_clusters", "Texts in each cluster")
 
 
 def _contrasts(result: MauveSets, one: MauveSet) -> None:
@@ -135,16 +132,14 @@ def _contrasts(result: MauveSets, one: MauveSet) -> None:
     sides = (("Human", result.human, first.p_labels), (one.title, one.texts, first.q_labels))
     for column, (title, texts, labels) in zip(columns, sides, strict=True):
         inside = np.flatnonzero(labels == cluster)[:_TEXTS].tolist()
-        with column:
-            frame = pd.DataFrame({"text": [texts[index] for index in inside]})
-            setting = {"text": st.column_config.TextColumn(f"{title}: {int((labels == cluster).sum()):,} texts")}
-            st.dataframe(frame, column_config=setting, hide_index=True, key=f"cluster_texts_{title}", row_height=70)
+        frame = pd.DataFrame({f"{title}: {int((labels == cluster).sum()):,} texts": [texts[index] for index in inside]})
+        column.dataframe(frame, hide_index=True, key=f"cluster_texts_{title}", row_height=70)
 
 
 def files(run: Run, result: MauveSets, stem: str) -> list[Export]:
     """All texts with their clusters as JSON."""
 
-    def texts() -> str:
+    def texts() -> dict[str, Any]:
         sets = [
             {
                 "title": one.title,
@@ -154,6 +149,6 @@ def files(run: Run, result: MauveSets, stem: str) -> list[Export]:
             }
             for one in result.sets
         ]
-        return exports.json_text({"human": list(result.human), "sets": sets})
+        return {"human": list(result.human), "sets": sets}
 
-    return [Export("Texts and clusters (JSON)", f"{stem}-texts.json", "application/json", texts)]
+    return [exports.of_json("Texts and clusters (JSON)", f"{stem}-texts.json", texts)]

@@ -77,13 +77,8 @@ def form(name: str, action: str, fields: Sequence[Field], use: Callable[..., Non
 
 def _drawn(field: Field, write: DeltaGenerator, drop: DeltaGenerator) -> Given:
     with write:
-        typed = st.text_area(
-            field.label,
-            key=f"{field.key}_typed",
-            height=150,
-            placeholder=field.placeholder,
-            persist_state="session",
-        )
+        key, hint = f"{field.key}_typed", field.placeholder
+        typed = st.text_area(field.label, key=key, height=150, placeholder=hint, persist_state="session")
     with drop:
         file = st.file_uploader(field.file_label, max_upload_size=UPLOAD_MB, key=f"{field.key}_file")
     return Given(field, typed) if file is None else Given(field, typed, file.getvalue(), file.name)

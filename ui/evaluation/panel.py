@@ -53,7 +53,8 @@ class Panel:
         result = runs.result(run)
         self.result(run, result)
         stem = f"{run.kind}-{run.id}"
-        exports.menu([*self.files(run, result, stem), _summary(run, stem)])
+        summary = exports.of_json("Summary (JSON)", f"{stem}.json", lambda: runner.described(run))
+        exports.menu(*self.files(run, result, stem), summary)
 
     def _example_run(self, a: ModelRequest, b: ModelRequest, how: How) -> Run | None:
         """The example under the choices made, if it is finished or at work. That of the first view is begun."""
@@ -64,9 +65,3 @@ class Panel:
         if run is not None and (run.finished or runs.drivers().find(run.id) is not None):
             return run
         return runs.start(plan) if plan.id == self.example(*engine_access.PAIR).id else None
-
-
-def _summary(run: Run, stem: str) -> Export:
-    return Export(
-        "Summary (JSON)", f"{stem}.json", "application/json", lambda: exports.json_text(runner.described(run))
-    )

@@ -1,6 +1,7 @@
 """Past runs: listed, opened, set side by side, exported, deleted."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ import streamlit as st
 from engine import formatting
 from engine.evaluation import kinds, runner
 from engine.evaluation.runs.store import Run
-from ui import exports, layout
+from ui import exports, layout, tables
 from ui.evaluation import runs
 
 
@@ -20,12 +21,13 @@ def show() -> None:
         layout.empty_state("No runs yet", "What you compare is kept here, batch by batch, and can be reopened.")
         return
     layout.section("Past runs", "Select one to open, export or delete it; two or more to set them side by side.")
+    frame, columns = _table(listed)
     event = st.dataframe(
-        _frame(listed),
-        column_config=_COLUMNS,
+        frame,
+        column_config=columns,
         hide_index=True,
         key="past_runs",
-        height=min(420, 38 + 35 * len(listed)),
+        height=tables.height_of(len(listed), 420),
         on_select="rerun",
         selection_mode="multi-row",
     )
@@ -41,9 +43,7 @@ def show() -> None:
             key="open_run",
         )
         if chosen:
-            exports.menu(
-                [exports.Export("Selected runs (JSON)", "runs.json", "application/json", lambda: _json(chosen))]
-            )
+            exports.menu(exports.of_json("Selected runs (JSON)", "runs.json", partial(_described, chosen)))
             with st.popover("Delete", icon=":material/delete:"):
                 st.text(f"Delete {formatting.counted(len(chosen), 'run')} with all batches?")
                 st.button("Delete for good", key="delete_runs", on_click=_delete, args=(chosen,))
@@ -54,23 +54,15 @@ def show() -> None:
         _details(chosen[0])
 
 
-_COLUMNS: dict[str, Any] = {
-    "kind": st.column_config.TextColumn("Kind"),
-    "title": st.column_config.TextColumn("Run", width="large"),
-    "updated": st.column_config.DatetimeColumn("Last change", format="distance"),
-    "state": st.column_config.TextColumn("State"),
-    "id": st.column_config.TextColumn("Id"),
-}
-
-
-def _frame(listed: tuple[Run, ...]) -> pd.DataFrame:
-    return pd.DataFrame(
+def _table(listed: tuple[Run, ...]) -> tables.Table:
+    changed = [datetime.fromtimestamp(run.updated, UTC) for run in listed]
+    return tables.of_columns(
         {
-            "kind": [kinds.title(run.kind) for run in listed],
-            "title": [run.title for run in listed],
-            "updated": [datetime.fromtimestamp(run.updated, UTC) for run in listed],
-            "state": [_state(run) for run in listed],
-            "id": [run.id for run in listed],
+            "kind": tables.text([kinds.title(run.kind) for run in listed], "Kind"),
+            "title": tables.text([run.title for run in listed], "Run", width="large"),
+            "updated": (changed, st.column_config.DatetimeColumn("Last change", format="distance")),
+            "state": tables.text([_state(run) for run in listed], "State"),
+            "id": tables.text([run.id for run in listed], "Id"),
         }
     )
 
@@ -95,8 +87,8 @@ def _delete(chosen: list[Run]) -> None:
         runs.store().delete(run.id)
 
 
-def _json(chosen: list[Run]) -> str:
-    return exports.json_text({"runs": [runner.described(run) for run in chosen]})
+def _described(chosen: list[Run]) -> dict[str, Any]:
+    return {"runs": [runner.described(run) for run in chosen]}
 
 
 def _details(run: Run) -> None:
@@ -110,7 +102,7 @@ def _details(run: Run) -> None:
 
 
 def _side_by_side(chosen: list[Run]) -> pd.DataFrame:
-    """Numbers of finished runs, a column a run."""
+    """Numbers of finished runs, one column per run."""
     columns = {f"{run.title} ({run.id[:6]})": _flat(run.summary) for run in chosen}
     return pd.DataFrame(columns).map(lambda value: "" if value != value or value is None else f"{value:.5g}")
 

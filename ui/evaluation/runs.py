@@ -56,7 +56,7 @@ def inputs(run_id: str) -> Any:
 
 
 def asked(kind: str, pair: tuple[ModelRequest, ModelRequest], how: Mapping[str, Any]) -> Run | None:
-    """The run of that kind and pair that the address names; None where it names another or none.
+    """The run of that kind and pair that the address names; None if it names another or none.
 
     `how` is how its texts are to be read and compared: `bos`, and if there is a choice the others.
     """
@@ -129,7 +129,7 @@ def own_items() -> tuple[HellaSwagItem, ...]:
 
 
 def prepare() -> None:
-    """Begin the page's first view before the first visitor; it is kept, so this costs something only once a machine."""
+    """Begin the page's first view before the first visitor; it is kept, so a machine does this only once."""
     plan = divergence.plan(*engine_access.PAIR, own_corpus())
     run = store().find(plan.id)
     if run is None or not run.finished:

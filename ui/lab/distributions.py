@@ -101,8 +101,8 @@ def _drawn(p: list[float], q: list[float]) -> bool:
         panel.nats("Cross-entropy H(P,Q)", float(measures.cross_entropy(p, q))),
     )
     theme = layout.theme()
-    chain_alt = "Stacked bars: cross-entropy is entropy plus KL divergence, in both directions."
-    panel.chart(discrete.chain(np.array(p), np.array(q), theme=theme), "kl_chain", chain_alt)
+    alt = "Stacked bars: cross-entropy is entropy plus KL divergence, in both directions."
+    panel.chart(discrete.chain(np.array(p), np.array(q), theme=theme), "kl_chain", alt)
     labels = [chr(65 + index) for index in range(len(p))]
     terms = discrete.terms(labels, np.array(p), np.array(q), theme=theme)
     panel.chart(terms, "kl_terms", "The pointwise terms of the divergence; some are negative, their sum is not.")
@@ -121,9 +121,8 @@ def _below(p: Floats, q: Floats) -> None:
             "a probability of 0 costs everything. JS stays below ln 2 = 0.693 whatever you do."
         )
     with right:
-        panel.chart(
-            discrete.bregman(p, q, theme=theme), "kl_bregman", "A convex curve, its tangent at Q, the gap at P."
-        )
+        bregman = discrete.bregman(p, q, theme=theme)
+        panel.chart(bregman, "kl_bregman", "A convex curve, its tangent at Q, the gap at P.")
         panel.note(
             "With φ(p) = Σ p ln p, the line of sight from Q to P: KL is how far the curve at P rises above the tangent "
             "at Q. The curve is convex, so the gap is never negative."

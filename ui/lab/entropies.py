@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from engine import measures
+from engine.lab.bias import Shape
 from engine.measures.binning import BinRule
 from ui import layout
 from ui.figures.lab import entropy
@@ -19,6 +20,7 @@ _EPSILON = (Slider("eps", "ε, as a power of ten", -16, -1, -8, 0.25),)
 _OUTCOMES = (Slider("k", "Outcomes that can occur", 2, 500, 50, 1),)
 _EPSILONS = np.logspace(-16, -1, 61)
 _KINDS = ("normal", "uniform", "skewed", "two peaks")
+_SHAPES: dict[str, Shape] = {"equal": "uniform", "1/rank": "zipf"}
 _RULES: dict[str, BinRule] = {"equal width": "equal_width", "equal counts": "percentile"}
 
 
@@ -52,9 +54,9 @@ def _histogram() -> None:
         rule = st.segmented_control("Bins of", list(_RULES), default="equal width", required=True, key="erule")
         place = st.container()
     values = live_controls.slider_values("entropy_sample", _SAMPLE)
-    sample = simulations.one_dimensional(str(kind), int(values["en"]), int(values["eseed"]))
+    sample = simulations.one_dimensional(kind, int(values["en"]), int(values["eseed"]))
     bins = min(int(values["ebins"]), sample.size)
-    edges = measures.bin_edges(sample, bins, _RULES[str(rule)])
+    edges = measures.bin_edges(sample, bins, _RULES[rule])
     counts = np.bincount(measures.bin_codes(sample, edges), minlength=edges.size - 1).astype(np.float64)
     plug_in, corrected = measures.entropy_of_counts(counts), measures.miller_madow_entropy(counts)
     with right:
@@ -64,8 +66,8 @@ def _histogram() -> None:
             panel.nats("At most, ln of the bins", float(np.log(counts.size))),
             ("Perplexity", f"{float(measures.perplexity(plug_in)):.2f}", f"of {counts.size} bins"),
         )
-        alt = "Histogram of the sample."
-        panel.chart(entropy.histogram(edges, counts, theme=layout.theme()), "entropy_histogram", alt)
+        figure = entropy.histogram(edges, counts, theme=layout.theme())
+        panel.chart(figure, "entropy_histogram", "Histogram of the sample.")
     with left, place:
         live_controls.mount_sliders("entropy_sample", _SAMPLE, values)
         rules = {rule: measures.suggested_bins(sample, rule) for rule in measures.BIN_COUNT_RULES}
@@ -101,24 +103,20 @@ def _zeros() -> None:
 def _bias() -> None:
     left, right = st.columns([4, 8], gap="large")
     with left:
-        shape = st.segmented_control("Probabilities", ("equal", "1/rank"), default="equal", required=True, key="eshape")
+        shape = st.segmented_control("Probabilities", list(_SHAPES), default="equal", required=True, key="eshape")
         place = st.container()
     values = live_controls.slider_values("entropy_outcomes", _OUTCOMES)
-    table = simulations.entropy_bias(int(values["k"]), "uniform" if shape == "equal" else "zipf")
+    table = simulations.entropy_bias(int(values["k"]), _SHAPES[shape])
     at = table.samples.index(100)
+    plug_in, corrected = table.plug_in[at], table.miller_madow[at]
     with left:
         panel.numbers(
             panel.nats("Truth", table.truth),
-            ("Plug-in at 100 samples", f"{table.plug_in[at]:.4f}", f"off by {table.plug_in[at] - table.truth:+.4f}"),
-            (
-                "Miller-Madow at 100",
-                f"{table.miller_madow[at]:.4f}",
-                f"off by {table.miller_madow[at] - table.truth:+.4f}",
-            ),
+            ("Plug-in at 100 samples", f"{plug_in:.4f}", f"off by {plug_in - table.truth:+.4f}"),
+            ("Miller-Madow at 100", f"{corrected:.4f}", f"off by {corrected - table.truth:+.4f}"),
         )
     with right:
-        panel.chart(
-            entropy.bias(table, theme=layout.theme()), "entropy_bias", "Estimates approach the truth from below."
-        )
+        figure = entropy.bias(table, theme=layout.theme())
+        panel.chart(figure, "entropy_bias", "Estimates approach the truth from below.")
     with place:
         live_controls.mount_sliders("entropy_outcomes", _OUTCOMES, values)

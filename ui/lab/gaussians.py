@@ -49,23 +49,20 @@ def _pair() -> None:
     p, q = Gaussian(values["m1"], values["s1"]), Gaussian(values["m2"], values["s2"])
     exact = measures.gaussian_kl(p, q), measures.gaussian_kl(q, p)
     draws = int(values["draws"])
-    sampled = (
-        measures.gaussian_kl_monte_carlo(p, q, draws, _SEED),
-        measures.gaussian_kl_monte_carlo(q, p, draws, _SEED),
-    )
+    forward, backward = (measures.gaussian_kl_monte_carlo(*pair, draws, _SEED) for pair in ((p, q), (q, p)))
     integral = measures.gaussian_kl_quadrature(p, q)
     with right:
         panel.numbers(
             panel.nats("D(P‖Q), closed form", exact[0]),
             panel.nats("D(Q‖P), closed form", exact[1]),
             ("D(P‖Q), integral", f"{integral.value:.4f}", f"off by {abs(integral.value - exact[0]):.0e} nats"),
-            ("D(P‖Q), sampled", f"{sampled[0].value:.4f}", f"± {sampled[0].error:.4f} (standard error)"),
+            ("D(P‖Q), sampled", f"{forward.value:.4f}", f"± {forward.error:.4f} (standard error)"),
         )
         theme = layout.theme()
         alt = "Densities of P and Q with the integrand of the divergence shaded."
         panel.chart(gaussian.densities(p, q, theme=theme), "gauss_densities", alt)
         alt = "Sampled divergences with error bars against the closed forms."
-        panel.chart(gaussian.three_ways(exact, sampled, theme=theme), "gauss_three", alt)
+        panel.chart(gaussian.three_ways(exact, (forward, backward), theme=theme), "gauss_three", alt)
     with left:
         live_controls.mount_sliders("gauss_pair", _PAIR, values)
         st.latex(r"\ln\frac{\sigma_2}{\sigma_1}+\frac{\sigma_1^2+(\mu_1-\mu_2)^2}{2\sigma_2^2}-\frac12")
@@ -88,9 +85,8 @@ def _peaks() -> None:
     left, right = st.columns([4, 8], gap="large")
     values = live_controls.slider_values("gauss_peaks", _PEAKS)
     half = values["gap"] / 2
-    target = Mixture(
-        (1 - values["share"], values["share"]), (Gaussian(-half, 0.8), Gaussian(half, max(0.2, values["width"])))
-    )
+    peaks = Gaussian(-half, 0.8), Gaussian(half, values["width"])
+    target = Mixture((1 - values["share"], values["share"]), peaks)
     covering, seeking = simulations.fits(target)
     with right:
         panel.numbers(

@@ -20,6 +20,7 @@ _SAMPLE = (
     Slider("seed", "Seed", 0, 50, 0, 1),
 )
 _TITLES = {relation.name: relation.title for relation in relations.RELATIONS}
+_MARGINALS: tuple[Marginal, ...] = ("uniform", "normal")
 _SWEEP = (Slider("tbins", "Bins each way", 3, 40, 15, 1),)
 
 
@@ -92,10 +93,9 @@ def _sweeps() -> None:
     left, right = st.columns(2, gap="large")
     values = live_controls.slider_values("mutual_sweep", _SWEEP)
     with left:
-        marginal = st.segmented_control(
-            "x and y", ("uniform", "normal"), default="uniform", required=True, key="marginal", bind="query-params"
+        kind = st.segmented_control(
+            "x and y", _MARGINALS, default="uniform", required=True, key="marginal", bind="query-params"
         )
-        kind: Marginal = "normal" if marginal == "normal" else "uniform"
         with messages.shown():
             table = simulations.information_bias(kind)
             chart = mutual.bias_by_samples(table, theme=theme, mark=simulations.BAND)
@@ -120,8 +120,7 @@ def _against_truth(bins: int) -> None:
     table = simulations.bias_against_truth(bins)
     chart = mutual.bias_by_truth(table, theme=layout.theme())
     panel.chart(chart, "mutual_bias_truth", "Bias against the true information, one line per sample size.")
-    low = {n: (row[0], row[-1]) for n, row in zip(table.rows, table.bias, strict=True)}
-    start, end = low[table.rows[0]]
+    start, *_, end = table.bias[0]
     panel.note(
         f"Histograms are kept for large models because a flat bias drops out of comparisons. For {bins} bins it is "
         f"not flat: at n = {table.rows[0]} it goes from {start:+.2f} to {end:+.2f} nats as the truth rises. Few "

@@ -8,6 +8,7 @@ import streamlit as st
 from engine.lab import activations
 from engine.lab import neurons as engine_neurons
 from engine.lab.neurons import NeuronInformation, Settings
+from engine.measures.binning import BinRule
 from engine.models.request import ModelRequest
 from ui import composer, engine_access, layout, messages, model_picker
 from ui.figures.lab import neurons as figures
@@ -15,7 +16,7 @@ from ui.lab import panel
 
 _JOB = "neuron_job"
 _LISTED = 12
-_RULES = {"equal_width": "Equal width", "percentile": "Equal counts"}
+_RULES: dict[BinRule, str] = {"equal_width": "Equal width", "percentile": "Equal counts"}
 
 
 def show() -> None:
@@ -46,36 +47,23 @@ def show() -> None:
 
 def _settings() -> Settings:
     with st.container(horizontal=True, vertical_alignment="bottom", key="neuron_settings"):
+        sites = activations.SITES
         site = st.selectbox(
-            "Where",
-            list(activations.SITES),
-            format_func=activations.SITES.__getitem__,
-            key="site",
-            bind="query-params",
-            width=220,
+            "Where", list(sites), format_func=sites.__getitem__, key="site", bind="query-params", width=220
         )
         bins = st.number_input("Bins", 2, 32, 8, key="nbins", bind="query-params", width=110)
         rule = st.selectbox("Bins of pairs", list(_RULES), format_func=_RULES.__getitem__, key="nrule", width=150)
-        layer = st.number_input(
-            "Layer", -1, 200, -1, key="nlayer", width=120, help="-1 spreads 240 neurons over all layers."
-        )
+        about = "-1 spreads 240 neurons over all layers."
+        layer = st.number_input("Layer", -1, 200, -1, key="nlayer", width=120, help=about)
         first = st.toggle(
             "Leave out the first token", True, key="nfirst",
             help="Many models park activations hundreds of times larger on it, which would fill one bin with all else.",
         )  # fmt: skip
-    chosen_site: activations.Site = "residual" if site == "residual" else "mlp"
-    return Settings(
-        site=chosen_site,
-        bins=int(bins),
-        rule="percentile" if rule == "percentile" else "equal_width",
-        layer=None if layer < 0 else int(layer),
-        skip_first=first,
-    )
+    return Settings(site=site, bins=bins, rule=rule, layer=None if layer < 0 else layer, skip_first=first)
 
 
 def _measured(choice: ModelRequest, text: str, settings: Settings) -> NeuronInformation:
     engine_access.refuse_long(text)
-
     work = partial(engine_neurons.neuron_information_steps, text=text, settings=settings)
     key = ("neurons", choice, engine_access.text_hash(text), settings)
     return engine_access.computed(key, lambda: engine_access.with_models((choice,), len(text), work))
@@ -110,7 +98,7 @@ def _show_result(result: NeuronInformation) -> None:
                 panel.chart(draw(result, theme=theme), key, alt)
     panel.note(
         f"Entropies: plug-in over {settings.bins} equal-width bins, {result.entropies.shape[1]:,} of {result.width:,} "
-        f"units a layer. Pairs: {len(result.layers)} units, histogram of {settings.bins} × {settings.bins} bins "
+        f"units per layer. Pairs: {len(result.layers)} units, histogram of {settings.bins} × {settings.bins} bins "
         f"({_RULES[settings.rule].lower()}), less a baseline: its mean over {engine_neurons.SHIFTS} shifts of one unit "
         "along the text, end to front. Neighbouring tokens resemble each other, so the bias is larger than that of "
         "independent tokens; shifts keep that resemblance, which a shuffle would lose. "
@@ -136,12 +124,9 @@ def _one_pair(result: NeuronInformation) -> None:
             key="neuron_pair",
         )
         i, j = pairs[chosen]
+        accounted = f"accounts for {result.from_correlation[i, j]:.4f} nats"
         panel.numbers(
-            (
-                "Correlation",
-                f"{result.correlation[i, j]:+.3f}",
-                f"accounts for {result.from_correlation[i, j]:.4f} nats",
-            ),
+            ("Correlation", f"{result.correlation[i, j]:+.3f}", accounted),
             panel.nats("Information, less baseline", float(result.above_baseline[i, j])),
         )
     with right:
