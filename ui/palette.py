@@ -37,7 +37,7 @@ class Palette:
     surprise: tuple[str, ...]
     """9 stops for entropy, surprisal and divergence; further from the page is more."""
     diverging: tuple[str, ...]
-    """11 stops for a difference B - A: model A's colour where A is better first, the neutral middle sixth."""
+    """11 stops for a difference B - A: from model A's colour, if A is better, over a neutral sixth to model B's."""
     rank: tuple[str, ...]
     """4 buckets: up to the first rank threshold, ..., beyond the last."""
 

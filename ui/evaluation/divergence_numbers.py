@@ -13,6 +13,7 @@ from engine.evaluation.statistics import Percentile
 
 MOST_TOKENS = 40
 """Tokens a number opens to."""
+_AT_THE_MEAN = 12
 SURPRISING, LOST = "most surprising tokens", "tokens that the candidate lost most on"
 UNLIKE = "tokens whose first guesses differ or are tied, largest KL first"
 CHANGED = "tokens of the largest change"
@@ -62,10 +63,10 @@ def lines(result: CorpusDivergence) -> list[Number]:
 
 
 def _mean(label: str, estimate: Estimate, values: Floats, chart: str, *, percent: bool = False) -> Number:
-    mark = (chart, estimate.value)
-    return _line(
-        label, estimate, lambda: near_value(values, estimate.value), "tokens at the mean", mark, percent=percent
-    )
+    def nearest() -> Ints:
+        return largest(-np.abs(values - estimate.value))[:_AT_THE_MEAN]
+
+    return _line(label, estimate, nearest, "tokens at the mean", (chart, estimate.value), percent=percent)
 
 
 def _unlike(kl: Floats, same: Floats) -> Ints:
@@ -145,11 +146,6 @@ def rests_on(estimate: Estimate, *, percent: bool = False) -> str:
     return "The corpus is one text: ± takes its tokens as independent, which is too small."
 
 
-def largest(values: Floats, count: int = MOST_TOKENS) -> Ints:
+def largest(values: Floats) -> Ints:
     """Indices of the largest `values` (n,), largest first."""
-    return np.argsort(-values, kind="stable")[:count].astype(np.int64)
-
-
-def near_value(values: Floats, value: float, count: int = 12) -> Ints:
-    """Indices of the `values` (n,) nearest to `value`, nearest first."""
-    return np.argsort(np.abs(values - value), kind="stable")[:count].astype(np.int64)
+    return np.argsort(-values, kind="stable")[:MOST_TOKENS].astype(np.int64)
