@@ -91,7 +91,7 @@ def line(
     *,
     hover: str = "",
     width: float = 2,
-    dash: str = "solid",
+    dash: str | None = None,
     **more: Any,
 ) -> None:
     """Add a line to `figure`. `hover` is what it says under the pointer, if anything; `more` is as in `go.Scatter`."""
