@@ -35,18 +35,18 @@ def this_machine() -> None:
     )
     st.caption(messages.plain(choice.reason))
     pool = engine_access.pool()
-    shares = [(entry.model.title, entry.memory_bytes) for entry in pool.loaded()]
+    shares = [(model.title, model.memory_bytes) for model in pool.loaded()]
     st.html(machine.memory_bar(shares, pool.budget_bytes))
-    for entry in pool.loaded():
-        with st.container(horizontal=True, vertical_alignment="center", key=f"loaded_{entry.model.key}"):
-            st.text(f"{entry.model.title}: {formatting.size(entry.memory_bytes)}", width="stretch")
+    for model in pool.loaded():
+        with st.container(horizontal=True, vertical_alignment="center", key=f"loaded_{model.key}"):
+            st.text(f"{model.title}: {formatting.size(model.memory_bytes)}", width="stretch")
             st.button(
                 "Unload",
                 icon=":material/eject:",
                 type="tertiary",
                 on_click=pool.unload,
-                args=(entry.model.key,),
-                key=f"unload_{entry.model.key}",
+                args=(model.key,),
+                key=f"unload_{model.key}",
             )
 
 
@@ -75,7 +75,7 @@ def models() -> None:
 def one_model(spec: ModelSpec) -> None:
     failed = downloads.outcome(spec.name)
     there = sources.availability(spec)
-    loaded = [entry.model.precision for entry in engine_access.pool().loaded() if entry.model.spec.name == spec.name]
+    loaded = [model.precision for model in engine_access.pool().loaded() if model.spec.name == spec.name]
     about, action = st.columns([4, 1], vertical_alignment="center")
     about.html(machine.model_card(spec, there, loaded))
     ticket = downloads.running().get(spec.name)

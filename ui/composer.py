@@ -72,7 +72,7 @@ def _take_file() -> None:
     if file is None:
         return
     try:
-        text = texts.decode_upload(file.getvalue())
+        text = texts.decode(file.getvalue()).text
         engine_access.refuse_long(text)
     except TextError as error:
         st.session_state[_REFUSED] = error

@@ -6,7 +6,7 @@ from typing import Any
 import engine
 from engine.commands import inputs, options, progress
 from engine.scoring.results import ModelComparison, TextScores
-from engine.text.texts import decode_upload
+from engine.text import texts
 
 
 def add(commands: Any) -> None:
@@ -25,13 +25,13 @@ def add(commands: Any) -> None:
 
 
 def _score(given: argparse.Namespace) -> object:
-    text = decode_upload(inputs.read(given.file)[0])
+    text = texts.decode(inputs.read(given.file)[0]).text
     model = progress.run(engine.load_model_steps(given.model, given.precision, given.device))
     return _written(progress.run(engine.score_text_steps(model, text, **_reading(given))), given)
 
 
 def _compare(given: argparse.Namespace) -> object:
-    text = decode_upload(inputs.read(given.file)[0])
+    text = texts.decode(inputs.read(given.file)[0]).text
     asked = (given.model_a, given.precision_a), (given.model_b, given.precision_b)
     a, b = (progress.run(engine.load_model_steps(*model, given.device)) for model in asked)
     work = engine.compare_models_steps(a, b, text, common_tokens=given.common_tokens, **_reading(given))

@@ -51,13 +51,8 @@ def independent_bias(
     >>> bool(bias.bias[0, 0] > 5 * bias.bias[0, 1] > 0)
     True
     """
-    table = np.full((2, len(bins), len(samples)), np.nan)
-    for i, b in enumerate(bins):
-        for j, n in enumerate(samples):
-            if b <= n:
-                x, y = _pairs(n, repeats, 0.0, marginal, seed)
-                table[:, i, j] = _mean_and_error(_histogram_estimates(x, y, b))
-    return InformationBias(tuple(bins), tuple(float(n) for n in samples), table[0], table[1])
+    mean, error = _simulated([[(n, b, 0.0) for n in samples] for b in bins], marginal, repeats, seed)
+    return InformationBias(tuple(bins), tuple(float(n) for n in samples), mean, error)
 
 
 def bias_against_truth(
@@ -67,15 +62,9 @@ def bias_against_truth(
 
     A flat row would mean that the bias drops out of every comparison.
     """
-    table = np.full((2, len(samples), len(correlations)), np.nan)
-    truth = [measures.gaussian_mutual_information(rho) for rho in correlations]
-    for i, n in enumerate(samples):
-        for j, rho in enumerate(correlations):
-            if bins <= n:
-                x, y = _pairs(n, repeats, rho, "normal", seed)
-                mean, error = _mean_and_error(_histogram_estimates(x, y, bins))
-                table[:, i, j] = mean - truth[j], error
-    return InformationBias(tuple(samples), tuple(truth), table[0], table[1])
+    truth = tuple(measures.gaussian_mutual_information(rho) for rho in correlations)
+    mean, error = _simulated([[(n, bins, rho) for rho in correlations] for n in samples], "normal", repeats, seed)
+    return InformationBias(tuple(samples), truth, mean - np.array(truth), error)
 
 
 def samples_with_bias(
@@ -119,6 +108,19 @@ def entropy_bias(
     return EntropyBias(tuple(samples), float(measures.entropy(p)), plug_in, corrected)
 
 
+def _simulated(
+    settings: Sequence[Sequence[tuple[int, int, float]]], marginal: Marginal, repeats: int, seed: int
+) -> Floats:
+    """Mean histogram estimate and its standard error (2, rows, columns) at each (samples, bins, correlation)."""
+    table = np.full((2, len(settings), len(settings[0])), np.nan)
+    for i, row in enumerate(settings):
+        for j, (n, bins, correlation) in enumerate(row):
+            if bins <= n:
+                found = _histogram_estimates(*_pairs(n, repeats, correlation, marginal, seed), bins)
+                table[:, i, j] = found.mean(), found.std(ddof=1) / np.sqrt(repeats)
+    return table
+
+
 def _pairs(n: int, repeats: int, correlation: float, marginal: Marginal, seed: int) -> tuple[Floats, Floats]:
     """`repeats` samples of pairs, as columns: x (n, repeats) and y (n, repeats)."""
     check_count(n, "The number of samples", 2, MOST_CELLS // (2 * repeats))
@@ -137,7 +139,3 @@ def _histogram_estimates(x: Floats, y: Floats, bins: int) -> Floats:
     joint = np.bincount(codes.ravel(), minlength=repeats * bins * bins).reshape(repeats, bins, bins) / n
     marginals = special.entr(joint.sum(axis=2)).sum(axis=1) + special.entr(joint.sum(axis=1)).sum(axis=1)
     return np.asarray(marginals - special.entr(joint).sum(axis=(1, 2)))
-
-
-def _mean_and_error(values: Floats) -> tuple[float, float]:
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))

@@ -17,87 +17,44 @@ silently renormalised. Nothing here knows about models or pages: a notebook need
 0.2007768011
 """
 
-from engine.measures.binning import BIN_COUNT_RULES, BinRule, bin_codes, bin_edges, suggested_bins
-from engine.measures.discrete import (
-    bregman_divergence,
-    cross_entropy,
-    entropy,
-    js_distance,
-    js_divergence,
-    kl_divergence,
-    kl_divergence_of_logs,
-    kl_terms,
-    perplexity,
-    softmax,
-)
-from engine.measures.entropy_estimates import (
-    entropy_of_counts,
-    entropy_with_epsilon,
-    miller_madow_entropy,
-)
-from engine.measures.gaussian import (
-    Approximation,
-    Gaussian,
-    Mixture,
-    fit_mode_covering,
-    fit_mode_seeking,
-    gaussian_entropy,
-    gaussian_kl,
-    gaussian_kl_monte_carlo,
-    gaussian_kl_quadrature,
-    gaussian_kl_to_standard,
-    gaussian_mutual_information,
-)
+from engine.measures.binning import BIN_COUNT_RULES as BIN_COUNT_RULES
+from engine.measures.binning import BinRule as BinRule
+from engine.measures.binning import bin_codes as bin_codes
+from engine.measures.binning import bin_edges as bin_edges
+from engine.measures.binning import suggested_bins as suggested_bins
+from engine.measures.discrete import bregman_divergence as bregman_divergence
+from engine.measures.discrete import cross_entropy as cross_entropy
+from engine.measures.discrete import entropy as entropy
+from engine.measures.discrete import js_distance as js_distance
+from engine.measures.discrete import js_divergence as js_divergence
+from engine.measures.discrete import kl_divergence as kl_divergence
+from engine.measures.discrete import kl_divergence_of_logs as kl_divergence_of_logs
+from engine.measures.discrete import kl_terms as kl_terms
+from engine.measures.discrete import perplexity as perplexity
+from engine.measures.discrete import softmax as softmax
+from engine.measures.entropy_estimates import entropy_of_counts as entropy_of_counts
+from engine.measures.entropy_estimates import entropy_with_epsilon as entropy_with_epsilon
+from engine.measures.entropy_estimates import miller_madow_entropy as miller_madow_entropy
+from engine.measures.gaussian import Approximation as Approximation
+from engine.measures.gaussian import Gaussian as Gaussian
+from engine.measures.gaussian import Mixture as Mixture
+from engine.measures.gaussian import fit_mode_covering as fit_mode_covering
+from engine.measures.gaussian import fit_mode_seeking as fit_mode_seeking
+from engine.measures.gaussian import gaussian_entropy as gaussian_entropy
+from engine.measures.gaussian import gaussian_kl as gaussian_kl
+from engine.measures.gaussian import gaussian_kl_monte_carlo as gaussian_kl_monte_carlo
+from engine.measures.gaussian import gaussian_kl_quadrature as gaussian_kl_quadrature
+from engine.measures.gaussian import gaussian_kl_to_standard as gaussian_kl_to_standard
+from engine.measures.gaussian import gaussian_mutual_information as gaussian_mutual_information
+from engine.measures.mutual_information import first_order_bias as first_order_bias
+from engine.measures.mutual_information import histogram_mutual_information as histogram_mutual_information
+from engine.measures.mutual_information import miller_madow_mutual_information as miller_madow_mutual_information
+from engine.measures.mutual_information import mutual_information as mutual_information
+from engine.measures.mutual_information import mutual_information_of_joint as mutual_information_of_joint
 from engine.measures.mutual_information import (
-    first_order_bias,
-    histogram_mutual_information,
-    miller_madow_mutual_information,
-    mutual_information,
-    mutual_information_of_joint,
-    nearest_neighbour_mutual_information,
-    shuffled_mutual_information,
+    nearest_neighbour_mutual_information as nearest_neighbour_mutual_information,
 )
-from engine.measures.pairwise import pairwise_mutual_information, pairwise_mutual_information_steps
-from engine.units import to_bits
-
-__all__ = [
-    "BIN_COUNT_RULES",
-    "Approximation",
-    "BinRule",
-    "Gaussian",
-    "Mixture",
-    "bin_codes",
-    "bin_edges",
-    "bregman_divergence",
-    "cross_entropy",
-    "entropy",
-    "entropy_of_counts",
-    "entropy_with_epsilon",
-    "first_order_bias",
-    "fit_mode_covering",
-    "fit_mode_seeking",
-    "gaussian_entropy",
-    "gaussian_kl",
-    "gaussian_kl_monte_carlo",
-    "gaussian_kl_quadrature",
-    "gaussian_kl_to_standard",
-    "gaussian_mutual_information",
-    "histogram_mutual_information",
-    "js_distance",
-    "js_divergence",
-    "kl_divergence",
-    "kl_divergence_of_logs",
-    "kl_terms",
-    "miller_madow_entropy",
-    "miller_madow_mutual_information",
-    "mutual_information",
-    "mutual_information_of_joint",
-    "nearest_neighbour_mutual_information",
-    "pairwise_mutual_information",
-    "pairwise_mutual_information_steps",
-    "perplexity",
-    "shuffled_mutual_information",
-    "softmax",
-    "suggested_bins",
-    "to_bits",
-]
+from engine.measures.mutual_information import shuffled_mutual_information as shuffled_mutual_information
+from engine.measures.pairwise import pairwise_mutual_information as pairwise_mutual_information
+from engine.measures.pairwise import pairwise_mutual_information_steps as pairwise_mutual_information_steps
+from engine.units import to_bits as to_bits

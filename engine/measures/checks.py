@@ -61,13 +61,13 @@ def as_sample_pair(x: ArrayLike, y: ArrayLike, at_least: int = 2) -> tuple[Float
     return first, second
 
 
-def as_counts(values: ArrayLike, name: str = "The counts") -> Floats:
+def as_counts(values: ArrayLike) -> Floats:
     """Counts of any shape: >= 0, whole, with a positive total; as float64, exact up to 2**53."""
-    array = as_floats(values, name)
+    array = as_floats(values, "The counts")
     if array.min() < 0 or (array != np.floor(array)).any():
-        raise InputError(f"{name} must be whole numbers, 0 or more.")
+        raise InputError("The counts must be whole numbers, 0 or more.")
     if array.sum() == 0:
-        raise InputError(f"{name} are all 0; there is no sample to measure.")
+        raise InputError("The counts are all 0; there is no sample to measure.")
     return array
 
 

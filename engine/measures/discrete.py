@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from engine.arrays import Floats
-from engine.errors import InputError
 from engine.measures.checks import as_floats, as_probabilities, as_probability_pair, check_positive
 from engine.units import LN2
 
@@ -71,8 +70,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
     >>> float(kl_divergence([0.5, 0.5], [1.0, 0.0]))
     inf
     """
-    first, second = as_probability_pair(p, q, axis)
-    return np.asarray(special.rel_entr(first, second).sum(axis=axis)).clip(min=0.0)  # rounding can go below 0
+    return np.asarray(kl_terms(p, q, axis).sum(axis=axis)).clip(min=0.0)  # rounding can go below 0
 
 
 def kl_divergence_of_logs(log_p: ArrayLike, log_q: ArrayLike, axis: int = -1) -> Floats:
@@ -83,13 +81,10 @@ def kl_divergence_of_logs(log_p: ArrayLike, log_q: ArrayLike, axis: int = -1) ->
     0.2007768011
     """
     first, second = np.asarray(log_p, dtype=np.float64), np.asarray(log_q, dtype=np.float64)
-    for name, logs in (("P", first), ("Q", second)):
-        as_probabilities(np.exp(logs), name, axis)
-    if first.shape[axis] != second.shape[axis]:
-        raise InputError(f"P has {first.shape[axis]} outcomes and Q has {second.shape[axis]}; they must be the same.")
+    probabilities, _ = as_probability_pair(np.exp(first), np.exp(second), axis)
     allowed = np.isfinite(first)
     ratio = np.where(allowed, first, 0.0) - np.where(allowed, second, 0.0)
-    return np.asarray((np.exp(first) * ratio).sum(axis=axis)).clip(min=0.0)
+    return np.asarray((probabilities * ratio).sum(axis=axis)).clip(min=0.0)
 
 
 def js_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Floats:
@@ -134,8 +129,7 @@ def perplexity(mean_surprisal_nats: ArrayLike) -> Floats:
     >>> round(float(perplexity(entropy([0.25] * 4))), 12)
     4.0
     """
-    nats = as_floats(mean_surprisal_nats, "The mean surprisal")
-    return np.asarray(np.exp(nats))
+    return np.asarray(np.exp(as_floats(mean_surprisal_nats, "The mean surprisal")))
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Floats:

@@ -13,7 +13,7 @@ from scipy import special
 from engine.arrays import Floats
 from engine.errors import InputError
 from engine.measures.binning import BinRule, bin_codes, bin_edges
-from engine.measures.checks import as_counts, as_probabilities, as_sample_pair, check_count
+from engine.measures.checks import as_probabilities, as_sample_pair, check_count
 from engine.measures.entropy_estimates import miller_madow_entropy
 from engine.measures.gaussian import Approximation
 
@@ -88,14 +88,8 @@ def miller_madow_mutual_information(x: ArrayLike, y: ArrayLike, bins: int = 15, 
     May be negative. If most cells hold one sample or none, it corrects too little: only occupied cells count.
     """
     counts = binned_counts(x, y, bins, rule)
-    return miller_madow_counts(counts)
-
-
-def miller_madow_counts(joint: ArrayLike) -> float:
-    """Miller-Madow mutual information in nats of a table of joint counts (a, b)."""
-    table = as_counts(joint)
-    marginals = miller_madow_entropy(table.sum(axis=1)) + miller_madow_entropy(table.sum(axis=0))
-    return marginals - miller_madow_entropy(table)
+    marginals = miller_madow_entropy(counts.sum(axis=1)) + miller_madow_entropy(counts.sum(axis=0))
+    return marginals - miller_madow_entropy(counts)
 
 
 def shuffled_mutual_information(
@@ -130,12 +124,7 @@ def nearest_neighbour_mutual_information(x: ArrayLike, y: ArrayLike, neighbours:
     for name, sample in (("x", first), ("y", second)):
         if sample.min() == sample.max():
             raise InputError(f"Every {name} is {sample.min():.6g}; a constant column has no neighbours to measure.")
-    found = feature_selection.mutual_info_regression(
-        first[:, None],
-        second,
-        n_neighbors=neighbours,
-        random_state=seed,
-    )
+    found = feature_selection.mutual_info_regression(first[:, None], second, n_neighbors=neighbours, random_state=seed)
     return float(found[0])
 
 

@@ -4,7 +4,6 @@ A precision is never assumed. Weights that were stored in 4 bits stay in 4 bits 
 of such a "float32" with its "nf4" would compare a model with itself.
 """
 
-import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from engine.errors import ModelFilesError, ParameterError, UnsupportedModelError
 from engine.models import hardware
 from engine.models.hardware import Choice
 from engine.models.loaded import Precision
+from engine.sources import weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -60,11 +60,7 @@ def stored_precision(path: Path) -> Precision | None:
 
 def quantisation(path: Path) -> dict[str, Any]:
     """The `quantization_config` of a model's config.json; empty if it has none, or the file cannot be read."""
-    try:
-        config = json.loads((path / "config.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    settings = config.get("quantization_config") if isinstance(config, dict) else None
+    settings = weights.json_object(path / "config.json").get("quantization_config")
     return settings if isinstance(settings, dict) else {}
 
 

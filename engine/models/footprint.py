@@ -1,14 +1,12 @@
 """How much memory a model will take, before it is loaded: from the headers of its safetensors files."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.models.loaded import Precision
 from engine.sources import scratch, weights
 from engine.sources.kinds import Scratch
-from engine.sources.weights import Tensor
 
 if TYPE_CHECKING:
     from engine.sources.kinds import ModelSpec
@@ -33,7 +31,7 @@ def weights_bytes(directory: Path, precision: Precision) -> int:
     ModelFilesError
         If a file is missing, is not a safetensors file, or is cut short.
     """
-    tensors = list(tensors_of(directory))
+    tensors = weights.tensors_of(directory)
     quantised = any(tensor.dtype in _QUANTISED for tensor in tensors)
     total = 0.0
     for tensor in tensors:
@@ -49,9 +47,3 @@ def stated_bytes(spec: "ModelSpec", precision: Precision) -> int:
     """The same for a model whose files are not here yet, as if every weight were one of a matrix."""
     count = scratch.parameters(spec.source) if isinstance(spec.source, Scratch) else spec.parameters
     return int((count or 0) * _MATRIX_BYTES[precision])
-
-
-def tensors_of(directory: Path) -> Iterator[Tensor]:
-    """Every tensor of the model in `directory`, as the headers of its files have it."""
-    for path in weights.weight_files(directory):
-        yield from weights.tensors(path)

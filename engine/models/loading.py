@@ -3,7 +3,6 @@
 Only safetensors are read and no code from a model's repository is ever run.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,8 +170,9 @@ def _load_failure(spec: ModelSpec, path: Path, precision: Precision, error: Exce
     if "trust_remote_code" in text:
         return UnsupportedModelError(f"{spec.title} needs code from its own repository, which is never run here.")
     if "Unrecognized configuration class" in text or "does not recognize this architecture" in text:
+        kind = str(weights.json_object(path / "config.json").get("model_type", "unknown"))
         return UnsupportedModelError(
-            f"{spec.title} is of the kind {_model_type(path)!r}, which is not a causal language model known here. "
+            f"{spec.title} is of the kind {kind!r}, which is not a causal language model known here. "
             "Choose a model of the kind 'text generation'."
         )
     if method := checkpoint.quantisation(path).get("quant_method"):
@@ -185,13 +185,6 @@ def _load_failure(spec: ModelSpec, path: Path, precision: Precision, error: Exce
             f"The files of {spec.title} are damaged or incomplete ({_first_line(error)}). {weights.remedy(path)}"
         )
     return UnsupportedModelError(f"{spec.title} cannot be loaded ({_first_line(error)}). Choose another model.")
-
-
-def _model_type(path: Path) -> str:
-    try:
-        return str(json.loads((path / "config.json").read_bytes()).get("model_type", "unknown"))
-    except (OSError, ValueError):
-        return "unknown"
 
 
 def _first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ import re
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -16,6 +16,8 @@ from engine.errors import UnsupportedModelError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+T = TypeVar("T")
 
 LOWEST_LOGIT = -1e30
 """Stands for a logit of minus infinity: its exponential is 0, and so is 0 times it."""
@@ -207,8 +209,13 @@ def _fitted(settings: Mapping[str, Any], given: torch.Tensor, became: torch.Tens
         for cap in caps:
             ours = given * scale if cap is None else torch.tanh(given * scale / cap) * cap
             errors[scale, cap] = (ours - became).abs().max().item() / max(1.0, became.abs().max().item())
+    return _least(errors)
+
+
+def _least(errors: dict[T, float]) -> T:
+    """What has the smallest error, if that is no more than rounding; bfloat16 rounds twice on the way."""
     best = min(errors, key=errors.__getitem__)
-    if not errors[best] < 2e-2:  # bfloat16 rounds twice on the way
+    if not errors[best] < 2e-2:
         raise _unknown_head()
     return best
 
@@ -228,11 +235,7 @@ def _input_scale(settings: Mapping[str, Any], seen: Look) -> float:
     if given.shape != hidden.shape:
         raise _unknown_head()
     spread = max(float(given.abs().max()), 1e-12)
-    errors = {factor: (hidden * factor - given).abs().max().item() / spread for factor in _factors(settings)}
-    best = min(errors, key=errors.__getitem__)
-    if not errors[best] < 2e-2:
-        raise _unknown_head()
-    return best
+    return _least({factor: (hidden * factor - given).abs().max().item() / spread for factor in _factors(settings)})
 
 
 def _is_positive(value: object) -> bool:

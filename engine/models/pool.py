@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -30,14 +30,6 @@ _LOADING_OVERHEAD = 1.1
 _WAIT_SECONDS = 0.1
 
 LoadSteps = Callable[[LocatedModel], Steps[LoadedModel]]
-
-
-@dataclass(frozen=True)
-class PoolEntry:
-    """One loaded model and the bytes it takes."""
-
-    model: LoadedModel
-    memory_bytes: int
 
 
 class _Key(NamedTuple):
@@ -64,8 +56,8 @@ class ModelPool:
     def __init__(self, budget_bytes: int | None = None, load: LoadSteps = load_located_steps) -> None:
         self._given_budget = budget_bytes
         self._load = load
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[_Key, PoolEntry] = OrderedDict()  # least recently used first
+        self._lock = threading.RLock()
+        self._entries: OrderedDict[_Key, LoadedModel] = OrderedDict()  # least recently used first
         # Every network loaded here that is still held by anyone, evicted ones too: what really takes memory.
         self._alive: weakref.WeakKeyDictionary[torch.nn.Module, _Use] = weakref.WeakKeyDictionary()
         self._reserved: dict[_Key, _Use] = {}
@@ -93,7 +85,7 @@ class ModelPool:
             loaded = yield from self._load_in_turn(key, located)
         return replace(loaded, reason=choice.reason)
 
-    def loaded(self) -> list[PoolEntry]:
+    def loaded(self) -> list[LoadedModel]:
         """What is loaded, the most recently used first. While the answer is held, these models are in use."""
         with self._lock:
             return list(reversed(self._entries.values()))
@@ -101,7 +93,7 @@ class ModelPool:
     def unload(self, key: str) -> None:
         """Let go of the model with this `LoadedModel.key`. Work that runs with it goes on to its end."""
         with self._lock:
-            for place in [place for place, entry in self._entries.items() if entry.model.key == key]:
+            for place in [place for place, model in self._entries.items() if model.key == key]:
                 del self._entries[place]
         _free(key.rpartition("/")[2])
 
@@ -113,29 +105,24 @@ class ModelPool:
     @property
     def used_bytes(self) -> int:
         """Bytes of weights on the device that is used by default, those included that were let go but are in use."""
-        return self.used(_default_device())
+        return self._used(_default_device())
 
     def budget(self, device: str) -> int:
         """Most bytes of weights on `device`, as things are now: others may have taken memory, or given it back."""
-        return self._given_budget if self._given_budget is not None else _budget_now(device, self.used(device))
-
-    def used(self, device: str) -> int:
-        """Bytes of weights on `device`."""
-        with self._lock:
-            return self._used(device)
+        return self._given_budget if self._given_budget is not None else _budget_now(device, self._used(device))
 
     def _used(self, device: str) -> int:
-        uses = [*self._alive.values(), *self._reserved.values()]
+        with self._lock:
+            uses = [*self._alive.values(), *self._reserved.values()]
         return sum(use.memory_bytes for use in uses if use.device == device)
 
     def _held_or_turn(self, key: _Key, spec: ModelSpec) -> Steps[LoadedModel | None]:
         """The model if it is here; else None once it is our turn to load it, which is then marked."""
         while True:
             with self._lock:
-                entry = self._entries.get(key)
-                if entry is not None:
+                if key in self._entries:
                     self._entries.move_to_end(key)
-                    return entry.model
+                    return self._entries[key]
                 others = self._loading.get(key)
                 if others is None:
                     self._loading[key] = threading.Event()
@@ -149,7 +136,7 @@ class ModelPool:
             model = yield from self._load(located)
             with self._lock:
                 self._alive[model.network] = _Use(key.device, model.memory_bytes)
-                self._entries[key] = PoolEntry(model, model.memory_bytes)
+                self._entries[key] = model
             return model
         finally:
             with self._lock:
@@ -176,17 +163,15 @@ class ModelPool:
             self._drop_unless_held(key)
 
     def _drop_unless_held(self, key: _Key) -> None:
-        """Drop one model; put it back where its network lives on, because somebody is using it."""
-        entry = self._entries[key]
-        network = weakref.ref(entry.model.network)
-        shell = replace(entry.model, network=cast(Any, None))
-        entry = self._entries[key] = replace(entry, model=shell)  # nothing here holds the network any more
+        """Drop one model; put it back if its network lives on, because somebody is using it."""
+        network = weakref.ref(self._entries[key].network)
+        shell = self._entries[key] = replace(self._entries[key], network=cast(Any, None))  # the network is let go of
         _free(key.device)
         in_use = network()
         if in_use is None:
             del self._entries[key]
         else:
-            self._entries[key] = replace(entry, model=replace(shell, network=in_use))
+            self._entries[key] = replace(shell, network=in_use)
 
 
 def needed_bytes(located: LocatedModel, precision: Precision) -> int:

@@ -70,13 +70,6 @@ def holds(
         return found[key]
 
 
-def outcome(model: "LoadedModel") -> dict[str, bool]:
-    """The shortcuts tried so far on this network, and whether each holds at every length tried."""
-    with _lock:
-        tried = dict(_found.get(model.network, {}))
-    return {name: all(held for (other, _), held in tried.items() if other == name) for name, _ in tried}
-
-
 def probe_length(model: "LoadedModel", length: int) -> int:
     """Tokens of the probe that stands for rows of `length` tokens."""
     passed = [reach for reach in networks.reaches(model.network) if reach < length]

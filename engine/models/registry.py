@@ -19,8 +19,9 @@ _HUB_PART = r"(?!-|\.)(?!.*(?:--|\.\.))[\w.-]{1,96}(?<![-.])"
 _HUB_ID = re.compile(rf"({_HUB_PART}/{_HUB_PART})(?:@((?!.*\.\.)\w[\w./-]{{0,99}}))?", re.ASCII)
 
 
-def _gpt2(name: str, title: str, repo: str, revision: str, parameters: int, licence: str, note: str) -> ModelSpec:
-    return ModelSpec(name, title, "GPT-2", Hub(repo, revision, old_id=name), parameters, 1024, licence, note)
+def _gpt2(name: str, title: str, revision: str, parameters: int, note: str) -> ModelSpec:
+    source = Hub(f"openai-community/{name}", revision, old_id=name)
+    return ModelSpec(name, title, "GPT-2", source, parameters, 1024, "MIT", note)
 
 
 _GEMMA_WHEELS = (
@@ -80,49 +81,42 @@ _SPECS = (
         licence="Gemma Terms of Use",
         note="Twice the embedded model's size, another tokenizer; fetched only when you ask for it.",
     ),
-    _gpt2(
-        "distilgpt2",
-        "DistilGPT2 82M",
-        "distilbert/distilgpt2",
-        "2290a62682d06624634c1f46a6ad5be0f47f38aa",
-        81_912_576,
-        "Apache-2.0",
-        "GPT-2 small distilled to half its layers.",
+    ModelSpec(
+        name="distilgpt2",
+        title="DistilGPT2 82M",
+        family="GPT-2",
+        source=Hub("distilbert/distilgpt2", "2290a62682d06624634c1f46a6ad5be0f47f38aa", old_id="distilgpt2"),
+        parameters=81_912_576,
+        context_length=1024,
+        licence="Apache-2.0",
+        note="GPT-2 small distilled to half its layers.",
     ),
     _gpt2(
         "gpt2",
         "GPT-2 124M",
-        "openai-community/gpt2",
         "607a30d783dfa663caf39e06633721c8d4cfcd7e",
         124_439_808,
-        "MIT",
         "The smallest GPT-2, the most studied language model there is.",
     ),
     _gpt2(
         "gpt2-medium",
         "GPT-2 medium 355M",
-        "openai-community/gpt2-medium",
         "6dcaa7a952f72f9298047fd5137cd6e4f05f41da",
         354_823_168,
-        "MIT",
         "GPT-2, second size.",
     ),
     _gpt2(
         "gpt2-large",
         "GPT-2 large 774M",
-        "openai-community/gpt2-large",
         "32b71b12589c2f8d625668d2335a01cac3249519",
         774_030_080,
-        "MIT",
         "GPT-2, third size; MAUVE's usual reader of texts.",
     ),
     _gpt2(
         "gpt2-xl",
         "GPT-2 XL 1.6B",
-        "openai-community/gpt2-xl",
         "15ea56dee5df4983c59b2538573817e1667135e2",
         1_557_611_200,
-        "MIT",
         "The largest GPT-2.",
     ),
     ModelSpec(

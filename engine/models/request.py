@@ -1,6 +1,5 @@
 """A model as asked for, and as found on this machine: looked up once, then passed on as a value."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +22,6 @@ class ModelRequest:
 
     name: str
     precision: str = "auto"
-
-    @classmethod
-    def read(cls, listed: Sequence[str]) -> "ModelRequest":
-        """What `listed` wrote."""
-        return cls(*listed)
 
     @property
     def spec(self) -> ModelSpec:

@@ -60,17 +60,8 @@ class Workspace:
 
     def __init__(self, vocab_size: int, device: torch.device) -> None:
         self.vocab_size = vocab_size
-        self.rows = rows = workspace_rows(vocab_size, device)
         self.blocks = -(-vocab_size // _BLOCK)
-        shape = (rows, self.blocks * _BLOCK)
-        self._shifted = torch.empty(shape, device=device)
-        self._exponentials = torch.empty(shape, device=device)
-        self._scratch = torch.empty(shape, device=device)
-        self._use(rows)
-
-    def _use(self, rows: int) -> None:
-        self.shifted, self.exponentials = self._shifted[:rows], self._exponentials[:rows]
-        self.scratch = self._scratch[:rows]
+        self._buffers = torch.empty((3, workspace_rows(vocab_size, device), self.blocks * _BLOCK), device=device)
 
     def read(self, logits: torch.Tensor, targets: torch.Tensor, top_k: int) -> Predictions:
         """Numbers of C <= rows positions.
@@ -84,15 +75,15 @@ class Workspace:
         top_k
             Alternatives wanted, 0..V.
         """
-        self._use(len(logits))
+        self.shifted, self.exponentials, self.scratch = self._buffers[:, : len(logits)].unbind()
         values = self.shifted
         values[:, : self.vocab_size].copy_(logits)
         values[:, self.vocab_size :].fill_(_FLOOR)  # again: whoever uses `shifted` may have overwritten it
         target_logits = values.gather(1, targets[:, None])
         # Ones in float32, exact below 2**24: summing booleans would first turn them into int64, eight times slower.
-        larger = torch.gt(values, target_logits, out=self._scratch[: len(logits)])
+        larger = torch.gt(values, target_logits, out=self.scratch)
         ranks = larger.sum(1).long() + 1
-        equal = torch.eq(values, target_logits, out=self._scratch[: len(logits)])
+        equal = torch.eq(values, target_logits, out=self.scratch)
         ties = equal.sum(1).long() - 1
         top_values, top_ids = largest(values, top_k, self.blocks)
         maxima = top_values[:, :1] if top_k else values.amax(1, keepdim=True)
@@ -101,7 +92,7 @@ class Workspace:
         self.totals = self.exponentials.sum(1, keepdim=True)
         # H = -sum p log p with log p = x - log Z, hence log Z - (sum e^x x) / Z, x counted from the row's maximum.
         log_totals = self.totals.log()
-        weighted = torch.mul(self.exponentials, values, out=self._scratch[: len(logits)]).sum(1, keepdim=True)
+        weighted = torch.mul(self.exponentials, values, out=self.scratch).sum(1, keepdim=True)
         entropies = log_totals - weighted / self.totals
         return Predictions(
             log_probs=(target_logits - maxima - log_totals)[:, 0],

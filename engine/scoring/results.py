@@ -161,7 +161,8 @@ class TextScores:
         """Everything as JSON-ready values; None where nothing was predicted."""
         listed = {field.name: getattr(self, field.name) for field in fields(self)}
         derived = {name: getattr(self, name) for name in ("prepend_bos", "perplexity", "bits_per_byte")}
-        return _ready({**listed, **derived})
+        ready: dict[str, Any] = export.json_ready({**listed, **derived})
+        return ready
 
     def to_csv(self) -> str:
         """One line per token. Tokens are JSON string literals (see `engine.export.csv_text`)."""
@@ -290,10 +291,11 @@ class ModelComparison:
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-ready values, `a` and `b` as `TextScores.to_dict` gives them."""
         listed = {field.name: getattr(self, field.name) for field in fields(self)}
-        return _ready({**listed, "a": self.a.to_dict(), "b": self.b.to_dict()})
+        ready: dict[str, Any] = export.json_ready({**listed, "a": self.a.to_dict(), "b": self.b.to_dict()})
+        return ready
 
     def to_csv(self) -> str:
-        """One line a span; with a shared vocabulary the divergences too. Texts are JSON string literals."""
+        """One line per span; with a shared vocabulary the divergences too. Texts are JSON string literals."""
         columns: dict[str, Any] = {
             "start": self.spans[:, 0],
             "end": self.spans[:, 1],
@@ -301,13 +303,12 @@ class ModelComparison:
             "log_prob_a_nats": self.log_probs_a,
             "log_prob_b_nats": self.log_probs_b,
             "difference_nats": self.differences,
+            "kl_ab_nats": self.kl_ab,
+            "kl_ba_nats": self.kl_ba,
+            "js_nats": self.js,
+            "same_top1": self.same_top1,
         }
-        for name in ("kl_ab", "kl_ba", "js"):
-            if getattr(self, name) is not None:
-                columns[f"{name}_nats"] = getattr(self, name)
-        if self.same_top1 is not None:
-            columns["same_top1"] = self.same_top1
-        return export.csv_text(columns)
+        return export.csv_text({name: column for name, column in columns.items() if column is not None})
 
 
 def octets(text: str) -> Ints:
@@ -333,8 +334,3 @@ def basis_of_kl(common_tokens: int, outside: Iterable[float]) -> str:
     """
     masses = " / ".join(f"{mass:.2g}" for mass in outside)
     return f"the {common_tokens:,} common tokens (probability outside: {masses})"
-
-
-def _ready(value: dict[str, Any]) -> dict[str, Any]:
-    ready: dict[str, Any] = export.json_ready(value)
-    return ready

@@ -38,7 +38,7 @@ def availability(spec: "ModelSpec", *, probe: bool = False) -> Availability:
         case Scratch() as source:
             return scratch.availability(spec, source)
         case LocalPath() as source:
-            return local.availability(spec, source)
+            return local.availability(source)
 
 
 def fetch_steps(spec: "ModelSpec", *, accept_licence: bool = False) -> Steps[Path]:
@@ -57,7 +57,7 @@ def fetch_steps(spec: "ModelSpec", *, accept_licence: bool = False) -> Steps[Pat
         case Scratch() as source:
             return (yield from scratch.fetch_steps(spec, source))
         case LocalPath() as source:
-            return local.fetch(spec, source)
+            return local.fetch(source)
 
 
 def revision(spec: "ModelSpec", path: Path | None) -> str:

@@ -91,16 +91,9 @@ def fetch_steps(spec: "ModelSpec", source: Hub) -> Steps[Path]:
     if path is not None and weights.is_whole(path):
         return path
     yield Progress(f"Asking the hub for {spec.title}")
-    listing = hub_client.list_files(source)
-    names = wanted(listing.names, source.repo)
-    lock = hub_client.lock(hub_client.repo_folder(source.repo))
-    yield from staging.acquire(lock)
-    try:
-        if path is not None:
-            _forget_damaged(path)
-        yield from _fetch_all(spec, source, listing.commit, names)
-    finally:
-        lock.release()
+    commit, names = hub_client.list_files(source)
+    work = _fetch_all(spec, source, commit, wanted(names, source.repo), path)
+    yield from staging.locked(hub_client.lock_file(hub_client.repo_folder(source.repo)), work)
     path = directory(source)
     if path is None:
         raise FetchError(f"The hub's copy of {spec.title} is incomplete: it lacks a tokenizer, config.json or weights.")
@@ -156,16 +149,14 @@ def fetch_data_file_steps(repo: str, name: str, title: str) -> Steps[Path]:
         return folder / "snapshots" / commit / name
     yield Progress(f"Asking the hub for {title}")
     file = hub_client.look_up(repo, _BRANCH, name, "dataset")
-    lock = hub_client.lock(folder)
-    yield from staging.acquire(lock)
-    try:
-        yield from _fetch_blobs(title, folder, file.commit, _BRANCH, [file])
-    finally:
-        lock.release()
+    work = _fetch_blobs(title, folder, file.commit, _BRANCH, [file])
+    yield from staging.locked(hub_client.lock_file(folder), work)
     return folder / "snapshots" / file.commit / name
 
 
-def _fetch_all(spec: "ModelSpec", source: Hub, commit: str, names: list[str]) -> Steps[None]:
+def _fetch_all(spec: "ModelSpec", source: Hub, commit: str, names: list[str], damaged: Path | None) -> Steps[None]:
+    if damaged is not None:
+        _forget_damaged(damaged)
     folder = hub_client.repo_folder(source.repo)
     files = []
     for name in names:

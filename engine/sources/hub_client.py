@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
-
-from filelock import FileLock
+from typing import Literal, NoReturn, TypeVar
 
 from engine.errors import AccessError, EngineError, FetchError, UnknownModelError, UnreachableError
 from engine.sources.availability import Availability
@@ -29,15 +27,6 @@ _SAFE_ETAG = re.compile(r"[\w-][\w.-]{0,127}", re.ASCII)
 """Both become file names in the cache, so a hub may not put a path in them."""
 
 _unreachable_since: dict[str, float] = {}
-_memory_lock = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The files of a repository at a commit."""
-
-    commit: str
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -81,24 +70,22 @@ def repo_folder(repo: str, kind: Kind = "model") -> Path:
     return cache_dir() / f"{kind}s--{repo.replace('/', '--')}"
 
 
-def lock(repository: Path) -> FileLock:
-    """One fetch at a time into a repository's folder in the cache, across processes."""
+def lock_file(repository: Path) -> Path:
+    """Held while a repository's folder in the cache is fetched into, so that one process at a time does."""
     folder = cache_dir() / ".locks" / repository.name
     folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / "logitscope.lock", thread_local=False)
+    return folder / "logitscope.lock"
 
 
 def known_unreachable() -> bool:
     """Whether the hub did not answer within the last minute."""
-    with _memory_lock:
-        since = _unreachable_since.get(endpoint())
+    since = _unreachable_since.get(endpoint())
     return since is not None and time.monotonic() - since < _UNREACHABLE_SECONDS
 
 
 def forget_unreachable() -> None:
     """Ask the hub again next time, whatever it did last."""
-    with _memory_lock:
-        _unreachable_since.clear()
+    _unreachable_since.clear()
 
 
 def ask(source: Hub) -> Availability:
@@ -114,7 +101,7 @@ def ask(source: Hub) -> Availability:
     return Availability("fetchable", None, 0, "Not on this machine; the hub has it.")
 
 
-def list_files(source: Hub) -> Listing:
+def list_files(source: Hub) -> tuple[str, tuple[str, ...]]:
     """Commit and file names of a repository at its revision.
 
     Raises
@@ -129,7 +116,7 @@ def list_files(source: Hub) -> Listing:
     api = HfApi(endpoint=endpoint())
     info = _answer(source.repo, lambda: api.model_info(source.repo, revision=source.revision, timeout=_ANSWER_SECONDS))
     names = tuple(file.rfilename for file in info.siblings or ())
-    return Listing(_checked_commit(source.repo, info.sha), names)
+    return _checked_commit(source.repo, info.sha), names
 
 
 def _checked_commit(repo: str, commit: str | None) -> str:
@@ -198,15 +185,13 @@ def matches(path: Path, file: RemoteFile) -> bool:
     if size != file.size:
         return False
     if len(file.etag) == 64:
-        digest = hashlib.sha256()
+        start = hashlib.sha256()
     elif len(file.etag) == 40:
-        digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+        start = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     else:
         return True  # a mirror's own kind of etag says nothing about the content
     with path.open("rb") as content:
-        while block := content.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest() == file.etag
+        return hashlib.file_digest(content, lambda: start).hexdigest() == file.etag
 
 
 def link(folder: Path, file: RemoteFile) -> None:
@@ -262,8 +247,7 @@ def _answer(repo: str, question: Callable[[], T]) -> T:
 
 
 def _remember_unreachable() -> None:
-    with _memory_lock:
-        _unreachable_since[endpoint()] = time.monotonic()
+    _unreachable_since[endpoint()] = time.monotonic()
 
 
 def _unreachable() -> UnreachableError:
@@ -295,11 +279,10 @@ def _raise_for(repo: str, error: Exception) -> NoReturn:
             f"The hub has no model {repo!r}, or it is private. Check the name; for a private model set HF_TOKEN."
         ) from error
     if isinstance(error, errors.HfHubHTTPError):
-        raise _http_error(repo, page, error.response.status_code) from error
+        status = error.response.status_code
+        if status in (401, 403):
+            raise AccessError(
+                f"The hub refused {repo} ({status}). Set HF_TOKEN to a token that may read {page}."
+            ) from error
+        raise FetchError(f"The hub answered {status} when asked for {repo}. Try again later.") from error
     raise FetchError(f"The hub's answer about {repo} could not be used ({type(error).__name__}).") from error
-
-
-def _http_error(repo: str, page: str, status: Any) -> FetchError:
-    if status in (401, 403):
-        return AccessError(f"The hub refused {repo} ({status}). Set HF_TOKEN to a token that may read {page}.")
-    return FetchError(f"The hub answered {status} when asked for {repo}. Try again later.")

@@ -1,22 +1,16 @@
 """Models in a directory on this machine."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.errors import ModelAbsentError, ModelFilesError
 from engine.sources import weights
 from engine.sources.availability import Availability, bytes_under
 from engine.sources.kinds import LocalPath
 
-if TYPE_CHECKING:
-    from engine.sources.kinds import ModelSpec
-
 _ADAPTER = "adapter_config.json"
-_MOST_ADAPTER_BYTES = 1_000_000
 
 
-def availability(spec: "ModelSpec", source: LocalPath) -> Availability:
+def availability(source: LocalPath) -> Availability:
     """Whether the directory looks like a model in Hugging Face layout."""
     fault = _fault(source.path)
     if fault is not None:
@@ -24,7 +18,7 @@ def availability(spec: "ModelSpec", source: LocalPath) -> Availability:
     return Availability("here", source.path, bytes_under(source.path), "On this machine.")
 
 
-def fetch(spec: "ModelSpec", source: LocalPath) -> Path:
+def fetch(source: LocalPath) -> Path:
     """The directory itself: there is nothing to fetch."""
     fault = _fault(source.path)
     if fault is not None:
@@ -77,18 +71,10 @@ def _adapter(path: Path) -> str | None:
     whole = (path / weights.SINGLE, path / weights.INDEX)
     if not (path / _ADAPTER).is_file() or any(file.exists() for file in whole):
         return None
-    config = _adapter_config(path / _ADAPTER)
+    config = weights.json_object(path / _ADAPTER)
     kind = "a LoRA adapter" if config.get("peft_type") == "LORA" else "an adapter"
     base = str(config.get("base_model_name_or_path") or "another model")[:200]
     return (
         f"{str(path)!r} is {kind} of {base}, not a whole model: merge it into that model "
         "(merge_and_unload in peft), save the result and give its directory."
     )
-
-
-def _adapter_config(path: Path) -> dict[str, object]:
-    try:
-        value = json.loads(path.read_bytes()) if path.stat().st_size < _MOST_ADAPTER_BYTES else {}
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

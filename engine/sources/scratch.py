@@ -47,11 +47,8 @@ def fetch_steps(spec: "ModelSpec", source: Scratch) -> Steps[Path]:
             network.save_pretrained(part)
             tokenizer.save_pretrained(part)
 
-    return (yield from staging.make_directory(directory(spec, source), _needed_bytes(source), fill))
-
-
-def _needed_bytes(source: Scratch) -> int:
-    return 4 * parameters(source) + _VOCABULARY_BYTES
+    needed = 4 * parameters(source) + _VOCABULARY_BYTES
+    return (yield from staging.make_directory(directory(spec, source), needed, fill))
 
 
 def parameters(source: Scratch) -> int:

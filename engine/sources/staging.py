@@ -36,13 +36,7 @@ def make_directory(target: Path, needed_bytes: int, fill: Callable[[Path], Steps
         return target
     _make_parent(target)
     with storage_errors(target, needed_bytes):
-        lock = FileLock(target.parent / f".{target.name}.lock", thread_local=False)
-        yield from acquire(lock)
-        try:
-            if not target.is_dir():
-                yield from _fill_and_rename(target, needed_bytes, fill)
-        finally:
-            lock.release()
+        yield from locked(target.parent / f".{target.name}.lock", _fill_and_rename(target, needed_bytes, fill))
     return target
 
 
@@ -53,18 +47,23 @@ def _make_parent(target: Path) -> None:
         raise _unwritable(target.parent, error) from error
 
 
-def acquire(lock: FileLock) -> Steps[None]:
-    """Take `lock`, saying so while another process has it."""
-    while True:
+def locked(path: Path, work: Steps[None]) -> Steps[None]:
+    """Do `work` with the lock file `path` held, saying so while another process has it."""
+    lock = FileLock(path, thread_local=False)
+    while not lock.is_locked:
         try:
             lock.acquire(timeout=_LOCK_POLL_SECONDS)
         except Timeout:
             yield Progress("Waiting for another process that is preparing the same model")
-        else:
-            return
+    try:
+        yield from work
+    finally:
+        lock.release()
 
 
 def _fill_and_rename(target: Path, needed_bytes: int, fill: Callable[[Path], Steps[None]]) -> Steps[None]:
+    if target.is_dir():  # another process made it while this one waited
+        return
     for leftover in target.parent.glob(f".{target.name}.part-*"):  # whoever made these held the lock, so is gone
         shutil.rmtree(leftover, ignore_errors=True)
     require_free(target.parent, needed_bytes)

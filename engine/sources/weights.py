@@ -49,7 +49,7 @@ def weight_files(directory: Path) -> tuple[Path, ...]:
 
 def _first_file(directory: Path) -> Path:
     """The weights, or their index: the file that is looked for in this order when a model is loaded."""
-    named = _object(directory / "config.json", _MOST_CONFIG_BYTES).get("transformers_weights")
+    named = json_object(directory / "config.json").get("transformers_weights")
     if named is not None:
         name = str(named)
         return directory / (name if name == INDEX else _allowed(name, directory / "config.json"))
@@ -72,7 +72,7 @@ def _without_weights(directory: Path) -> str:
 
 
 def _named_in(index: Path) -> list[str]:
-    names = _object(index, _MOST_INDEX_BYTES).get("weight_map")
+    names = json_object(index, _MOST_INDEX_BYTES).get("weight_map")
     if not isinstance(names, dict) or not names:
         raise ModelFilesError(f"{index} is damaged. {remedy(index.parent)}")
     return sorted({str(name) for name in names.values()})
@@ -98,8 +98,8 @@ def _regular(path: Path) -> Path:
     raise ModelFilesError(f"{path} is not a regular file.")
 
 
-def _object(path: Path, most_bytes: int) -> dict[str, Any]:
-    """The JSON object in a file; empty if there is none in it."""
+def json_object(path: Path, most_bytes: int = _MOST_CONFIG_BYTES) -> dict[str, Any]:
+    """The JSON object in a file of at most so many bytes; empty if there is none, or it cannot be read."""
     try:
         if not path.is_file() or path.stat().st_size > most_bytes:
             return {}
@@ -147,11 +147,15 @@ def _tensor(name: str, entry: Any) -> Tensor:
     return Tensor(name, str(entry["dtype"]), shape, begin, end)
 
 
+def tensors_of(directory: Path) -> list[Tensor]:
+    """Every tensor of the model in `directory`, as the headers of its files list them; raises as these do."""
+    return [tensor for path in weight_files(directory) for tensor in tensors(path)]
+
+
 def is_whole(directory: Path) -> bool:
     """Whether all weights are there and as long as they say; reads headers only."""
     try:
-        for path in weight_files(directory):
-            tensors(path)
+        tensors_of(directory)
     except ModelFilesError:
         return False
     return True

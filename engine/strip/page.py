@@ -94,17 +94,12 @@ def _sha256(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def notebook_frame(document: str, *, height: int = 520) -> str:
-    """A page in a notebook's cell: a frame of its own origin, which may run scripts and nothing else.
+def notebook_frame(document: str) -> str:
+    """`scores_html` or `comparison_html` in a notebook's cell: a scrolling frame that may run scripts and nothing else.
 
-    Parameters
-    ----------
-    document
-        From `scores_html` or `comparison_html`.
-    height
-        Pixels; the frame scrolls.
+    It has an origin of its own.
     """
     return (
-        f'<iframe sandbox="allow-scripts" title="Token strip" style="width:100%;height:{height}px;border:0"'
+        '<iframe sandbox="allow-scripts" title="Token strip" style="width:100%;height:520px;border:0"'
         f' srcdoc="{html.escape(document, quote=True)}"></iframe>'
     )

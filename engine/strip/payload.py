@@ -70,9 +70,7 @@ def payload(scores: TextScores, *, top_k: int | None = None) -> Payload:
     }
 
 
-def comparison_payload(
-    comparison: ModelComparison, which: Literal["difference", "a", "b"] = "difference", *, top_k: int | None = None
-) -> Payload:
+def comparison_payload(comparison: ModelComparison, which: Literal["difference", "a", "b"] = "difference") -> Payload:
     """Data of one of the three strips of a comparison.
 
     Parameters
@@ -83,12 +81,10 @@ def comparison_payload(
         'a' or 'b': the strip of that reading, on a colour scale that fits both, so that equal colours mean equal
         numbers. 'difference': log p_b - log p_a of every aligned span, and with a shared vocabulary the divergences,
         ranks (with `ties_a` and `ties_b`) and entropies of both and the tokens whose probability changed most
-        (`changed`, as `top` in `payload`). `opening` is there where both models have the same tokens in front.
-    top_k
-        As in `payload`.
+        (`changed`, as `top` in `payload`). `opening` is there if both models have the same tokens in front.
     """
     if which != "difference":
-        shown = payload(comparison.a if which == "a" else comparison.b, top_k=top_k)
+        shown = payload(comparison.a if which == "a" else comparison.b)
         return {**shown, "side": which, "domain": _shared_domain(comparison)}
     strings = _Strings()
     shared = comparison.shared_vocabulary

@@ -65,7 +65,7 @@ def check_text(text: str, where: str = "the text") -> None:
         ) from None
 
 
-def decode_upload(data: bytes) -> str:
+def decode(data: bytes) -> Decoded:
     r"""Text of an uploaded file: UTF-8, with or without its mark, or UTF-16 and UTF-32 with their byte order mark.
 
     Line ends are kept as they are.
@@ -77,19 +77,8 @@ def decode_upload(data: bytes) -> str:
 
     Examples
     --------
-    >>> decode_upload("½".encode("utf-16"))
-    '½'
-    """
-    return decode(data).text
-
-
-def decode(data: bytes) -> Decoded:
-    """`decode_upload`, and which encoding it was.
-
-    Examples
-    --------
-    >>> decode("½".encode("utf-16")).encoding
-    'UTF-16'
+    >>> decode("½".encode("utf-16"))
+    Decoded(text='½', encoding='UTF-16')
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from engine.text import texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
 
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SENTENCEPIECE_SPACE = "▁"
@@ -100,14 +99,14 @@ class TextTokenizer:
             If the text is empty or holds a lone surrogate.
         """
         texts.check_text(text)
-        ids = self._ids(text, special_tokens)
+        ids = np.asarray(self._cut(text, special_tokens)["input_ids"], dtype=np.int64)
         table = self._bytes
         pieces = [table[token_id] for token_id in ids.tolist()]
         if all(pieces) and b"".join(pieces) == text.encode("utf-8"):
             return Encoding(ids, _spans_of_bytes(text, pieces))
         # The tokenizer rewrites text before cutting it (adds a space, composes characters): take its word for it.
-        ids, offsets = self._ids_and_offsets(text, special_tokens)
-        return Encoding(ids, _tiled(offsets, text))
+        offsets = self._cut(text, special_tokens, return_offsets_mapping=True)["offset_mapping"]
+        return Encoding(ids, _tiled(np.asarray(offsets, dtype=np.int64).reshape(-1, 2), text))
 
     def token_texts(self, ids: Iterable[int] | Ints) -> list[str]:
         """One string for people per id (n,). What is not whole characters shows as bytes, never as U+FFFD."""
@@ -116,26 +115,15 @@ class TextTokenizer:
         listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
         return [table[i] if 0 <= i < size else f"⟨unused {i}⟩" for i in listed]
 
-    def _ids(self, text: str, special_tokens: bool) -> Ints:
-        found = self.backend(
+    def _cut(self, text: str, special_tokens: bool, **wanted: bool) -> Any:
+        return self.backend(
             text,
             add_special_tokens=False,
             split_special_tokens=not special_tokens,
             verbose=False,
             return_attention_mask=False,
+            **wanted,
         )
-        return np.asarray(found["input_ids"], dtype=np.int64)
-
-    def _ids_and_offsets(self, text: str, special_tokens: bool) -> tuple[Ints, Ints]:
-        found = self.backend(
-            text,
-            add_special_tokens=False,
-            split_special_tokens=not special_tokens,
-            verbose=False,
-            return_offsets_mapping=True,
-        )
-        offsets = np.asarray(found["offset_mapping"], dtype=np.int64).reshape(-1, 2)
-        return np.asarray(found["input_ids"], dtype=np.int64), offsets
 
     @cached_property
     def _bytes(self) -> list[bytes]:

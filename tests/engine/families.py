@@ -21,7 +21,6 @@ from engine.errors import EngineError
 from engine.evaluation.hellaswag import evaluate
 from engine.evaluation.hellaswag.items import HellaSwagItem
 from engine.evaluation.mauve import generation
-from engine.models import proofs
 from engine.models.loaded import LoadedModel
 from engine.paths import ROOT
 from engine.quiet import quiet_libraries
@@ -29,7 +28,7 @@ from engine.scoring import compare, score
 from engine.training import starting
 from engine.training.config import BiasConfig
 from engine.training.patterns import Pattern
-from tests.engine import fakes
+from tests.engine import fakes, small_networks
 from tests.engine.small_networks import FAMILIES, Family
 
 VOCABULARY = 288
@@ -177,7 +176,7 @@ def row(family: Family, directory: Path) -> str:
             check(of)
         except EngineError as error:
             refused.append(f"{name} refused: {str(error).replace(directory.name, 'it')}")
-    found = proofs.outcome(of.model)
+    found = small_networks.proved(of.model)
     ways = [{True: "proved", False: "plain way", None: "not asked"}[found.get(name)] for name in SHORTCUTS]
     return f"| {family.name} | {'; '.join(refused) or 'all'} | {' | '.join(ways)} |"
 

@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from engine.models import network as networks
+from engine.models import proofs
 from engine.models.loaded import LoadedModel
 from engine.quiet import quiet_libraries
 from tests.engine import fakes
@@ -171,3 +172,9 @@ def greedy(name: str, token_ids: list[int], count: int) -> list[int]:
             break
         row.append(token)
     return row[len(token_ids) :]
+
+
+def proved(model: LoadedModel) -> dict[str, bool]:
+    """The shortcuts tried so far on this network, and whether each holds at every length tried."""
+    tried = proofs._found.get(model.network, {})
+    return {name: all(held for (other, _), held in tried.items() if other == name) for name, _ in tried}

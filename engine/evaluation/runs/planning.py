@@ -83,7 +83,7 @@ def listed(*models: ModelRequest) -> list[list[str]]:
 
 def wanted(models: Sequence[Sequence[str]]) -> list[ModelRequest]:
     """The models that `listed` put into settings."""
-    return [ModelRequest.read(model) for model in models]
+    return [ModelRequest(*model) for model in models]
 
 
 def bos_of(settings: Mapping[str, Any]) -> Bos:

@@ -13,7 +13,6 @@ from engine import steps
 from engine.errors import InputError, ParameterError
 from engine.evaluation.mauve import features, generation, tails, writing
 from engine.evaluation.mauve.generation import Sampling
-from engine.models import proofs
 from engine.models.loaded import LoadedModel
 from engine.steps import Progress
 from engine.text.tokens import TextTokenizer
@@ -170,7 +169,7 @@ def test_a_network_that_cannot_be_padded_reads_text_by_text_and_says_so(tiny_gpt
     plain = [model.hidden_states(torch.tensor([ids_of(text)]))[0, -1].numpy() for text in OPENINGS]
     np.testing.assert_allclose(found, plain, atol=1e-5)
     assert said[-1].message.endswith(features.APART)
-    assert proofs.outcome(model)["padding"] is False
+    assert small_networks.proved(model)["padding"] is False
 
 
 def test_features_are_of_texts_behind_the_opening_token_and_kept_apart(tiny_gpt2: LoadedModel) -> None:

@@ -125,7 +125,7 @@ def test_rounding_does_not_refute_and_a_mistake_does(precision: str) -> None:
 def test_whatever_a_network_raises_when_asked_to_pack_refutes_packing(tiny_gpt2: LoadedModel) -> None:
     model = small_networks.model("bloom", tiny_gpt2)
     assert not packing.packs(model, 20)
-    assert proofs.outcome(model)["packed"] is False
+    assert small_networks.proved(model)["packed"] is False
 
 
 @pytest.mark.parametrize("context", ["The dog", "The dog ", "The dog  "])

@@ -51,7 +51,7 @@ def load(pool: ModelPool, seed: int) -> str:
 
 
 def names(pool: ModelPool) -> list[str]:
-    return [entry.model.spec.name for entry in pool.loaded()]
+    return [model.spec.name for model in pool.loaded()]
 
 
 def test_a_second_request_gets_the_same_network() -> None:

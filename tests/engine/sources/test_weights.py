@@ -57,7 +57,7 @@ def message(directory: Path) -> str:
 def test_the_files_of_a_model_are_the_single_one_or_those_of_the_index(single: Path) -> None:
     (single / "adapter_model.safetensors").write_bytes(b"")
     assert weights.weight_files(single) == (single / weights.SINGLE,)
-    assert {tensor.name: tensor.shape for tensor in footprint.tensors_of(single)} == {"a": (2, 3), "b": (3,)}
+    assert {tensor.name: tensor.shape for tensor in weights.tensors_of(single)} == {"a": (2, 3), "b": (3,)}
 
 
 def test_shards_of_any_name_count_in_the_estimate_of_memory(sharded: Path) -> None:

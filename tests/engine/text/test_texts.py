@@ -19,7 +19,7 @@ from engine.text import texts
     ids=["utf-8", "utf-8 with mark", "utf-16", "utf-16 big-endian", "utf-32", "utf-32 big-endian"],
 )
 def test_unicode_encodings_with_a_mark_and_utf8_come_out_as_the_same_text(data: bytes) -> None:
-    assert texts.decode_upload(data) == "½ 🙂 Việt\r\n"
+    assert texts.decode(data).text == "½ 🙂 Việt\r\n"
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_unicode_encodings_with_a_mark_and_utf8_come_out_as_the_same_text(data: 
 )
 def test_bytes_that_are_not_text_are_named_and_the_remedy_is_said(data: bytes, said: str) -> None:
     with pytest.raises(TextError, match=said) as caught:
-        texts.decode_upload(data)
+        texts.decode(data)
     assert "Save it as plain text" in str(caught.value) or "Choose a file" in str(caught.value)
 
 
 def test_a_text_that_begins_like_a_binary_format_is_still_text() -> None:
-    assert texts.decode_upload(b"MZ is the mark of a program.\n").startswith("MZ is")
+    assert texts.decode(b"MZ is the mark of a program.\n").text.startswith("MZ is")
 
 
 def test_an_empty_text_is_refused() -> None:
@@ -78,7 +78,7 @@ OLDER = [
 @pytest.mark.parametrize(("text", "codec", "name"), OLDER)
 def test_an_older_encoding_is_named_if_it_is_clear_and_never_wrongly(text: str, codec: str, name: str | None) -> None:
     with pytest.raises(TextError, match="an older encoding") as caught:
-        texts.decode_upload(text.encode(codec))
+        texts.decode(text.encode(codec))
     named = {title for _, _, title in OLDER if title and title in str(caught.value)}
     assert named == ({name} if name else set())
 
