@@ -18,10 +18,8 @@ def entropy(p: ArrayLike, axis: int = -1) -> Floats:
 
     Parameters
     ----------
-    p
-        Probabilities, summing to 1 along `axis`.
-    axis
-        The axis of the outcomes; it is reduced.
+    p : probabilities, summing to 1 along `axis`
+    axis : the axis of the outcomes; it is reduced
 
     Raises
     ------

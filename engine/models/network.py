@@ -106,14 +106,10 @@ class Look:
 
     Attributes
     ----------
-    logits
-        (r, n, V) float32, the network's own.
-    hidden
-        (r, n, width) the last hidden states.
-    taken
-        (width,) what the head was given for the very last of them.
-    ramp, became
-        (V,) float32: the ramp, and what the network made of it.
+    logits : (r, n, V) float32, the network's own
+    hidden : (r, n, width) the last hidden states
+    taken : (width,) what the head was given for the very last of them
+    ramp, became : (V,) float32: the ramp, and what the network made of it
     """
 
     logits: torch.Tensor

@@ -105,13 +105,14 @@ class ModelPool:
     @property
     def used_bytes(self) -> int:
         """Bytes of weights on the device that is used by default, those included that were let go but are in use."""
-        return self._used(_default_device())
+        return self.used(_default_device())
 
     def budget(self, device: str) -> int:
         """Most bytes of weights on `device`, as things are now: others may have taken memory, or given it back."""
-        return self._given_budget if self._given_budget is not None else _budget_now(device, self._used(device))
+        return self._given_budget if self._given_budget is not None else _budget_now(device, self.used(device))
 
-    def _used(self, device: str) -> int:
+    def used(self, device: str) -> int:
+        """Bytes of weights on `device`."""
         with self._lock:
             uses = [*self._alive.values(), *self._reserved.values()]
         return sum(use.memory_bytes for use in uses if use.device == device)
@@ -150,7 +151,7 @@ class ModelPool:
         with self._lock:
             if need <= budget:
                 self._evict(key.device, budget - need)
-            used = self._used(key.device) if need <= budget else 0
+            used = self.used(key.device) if need <= budget else 0
             if need + used > budget:
                 raise MemoryBudgetError(_too_large(located, key.precision, need, budget, used))
             self._reserved[key] = _Use(key.device, need)
@@ -158,7 +159,7 @@ class ModelPool:
     def _evict(self, device: str, most_bytes: int) -> None:
         """Drop models, the least recently used first, until those on `device` take at most `most_bytes`."""
         for key in [key for key in self._entries if key.device == device]:
-            if self._used(device) <= most_bytes:
+            if self.used(device) <= most_bytes:
                 return
             self._drop_unless_held(key)
 

@@ -49,18 +49,13 @@ def holds(
 
     Parameters
     ----------
-    model
-        The network that is asked.
-    shortcut
-        Its name; proofs are remembered under it.
-    length
-        Tokens of the longest row in question. If it is beyond a window or another limit of the network
+    model : the network that is asked
+    shortcut : its name; proofs are remembered under it
+    length : tokens of the longest row in question. If it is beyond a window or another limit of the network
         (`engine.models.network.reaches`), so is the probe.
-    fast, plain
-        Both take (n,) token ids and give (m, width) hidden states for the same positions. Anything that `fast` raises
-        counts as a refutation.
-    logits
-        Whether they give (m, V) logits instead.
+    fast, plain : both take (n,) token ids and give (m, width) hidden states for the same positions. Anything that
+        `fast` raises counts as a refutation.
+    logits : whether they give (m, V) logits instead
     """
     size = probe_length(model, length)
     with _lock:

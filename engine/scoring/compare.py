@@ -43,20 +43,16 @@ def compare_models_steps(
 
     Parameters
     ----------
-    a, b
-        The two models; a is the reference. They may be on different devices.
-    text
-        As in `engine.score_text_steps`, like `top_k`, `bos`, `window`, `stride` and `special_tokens`, which hold
-        for both models; with bos='auto' each opens as it must. With one vocabulary the window is by default the
-        shorter of the two context lengths.
-    common_tokens
-        Whether vocabularies that are one but for padding or added tokens are compared over the tokens that both know,
-        with both distributions made to sum to one there. Without effect on other pairs. The result says over how many
-        tokens, and how much probability that leaves out; if it is more than 1 % of either model's, there is no KL.
-    n_changed
-        Tokens to keep at each position whose probability differs most between the models.
-    encoding
-        The text's tokens in the shared vocabulary, where they are cut already, as for a piece of a longer text.
+    a, b : the two models; a is the reference. They may be on different devices.
+    text : as in `engine.score_text_steps`, like `top_k`, `bos`, `window`, `stride` and `special_tokens`, which hold for
+        both models; with bos='auto' each opens as it must. With one vocabulary the window is by default the shorter of
+        the two context lengths.
+    common_tokens : whether vocabularies that are one but for padding or added tokens are compared over the tokens that
+        both know, with both distributions made to sum to one there. Without effect on other pairs. The result says over
+        how many tokens, and how much probability that leaves out; if it is more than 1 % of either model's, there is no
+        KL.
+    n_changed : tokens to keep at each position whose probability differs most between the models
+    encoding : the text's tokens in the shared vocabulary, if they are cut already, as for a piece of a longer text
 
     Raises
     ------

@@ -68,12 +68,9 @@ class Workspace:
 
         Parameters
         ----------
-        logits
-            (C, V) in any floating dtype.
-        targets
-            (C,) int64: the token that came next.
-        top_k
-            Alternatives wanted, 0..V.
+        logits : (C, V) in any floating dtype
+        targets : (C,) int64: the token that came next
+        top_k : alternatives wanted, 0..V
         """
         self.shifted, self.exponentials, self.scratch = self._buffers[:, : len(logits)].unbind()
         values = self.shifted
@@ -121,8 +118,7 @@ def largest(values: torch.Tensor, k: int, blocks: int) -> tuple[torch.Tensor, to
 
     Parameters
     ----------
-    values
-        (C, columns), columns a multiple of `blocks`.
+    values : (C, columns), columns a multiple of `blocks`
     """
     if k == 0 or k >= blocks:
         return values.topk(k, dim=1)
@@ -168,10 +164,8 @@ def read_chunk(
 
     Parameters
     ----------
-    models, hidden
-        Each model and its (C, width) hidden states.
-    targets
-        (C,) int64: the tokens that came next. All logits are brought to its device.
+    models, hidden : each model and its (C, width) hidden states
+    targets : (C,) int64: the tokens that came next. All logits are brought to its device.
     """
     rows = min(workspace_rows(model.vocab_size, targets.device) for model in models)
     logits = [model.logits(own).to(targets.device) for model, own in zip(models, hidden, strict=True)]

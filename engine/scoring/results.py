@@ -35,35 +35,23 @@ class TextScores:
 
     Attributes
     ----------
-    text, model_key, model_title
-        What was scored, and with what.
-    token_ids
-        (n,) int64. Opening tokens put in front are not among them.
-    tokens
-        n strings for people; parts of characters show as bytes.
-    spans
-        (n, 2) int64, characters of the text; tokens that share a character overlap.
-    log_probs
-        (n,) float64, nats, <= 0: log p(token | tokens before). NaN where unpredicted.
-    ranks
-        (n,) int64: 1 + number of tokens with a strictly larger logit; 0 where unpredicted.
-    ties
-        (n,) int64: number of other tokens with exactly the same logit. A rank of 3 with one tie is '3 to 4'.
-    entropies
-        (n,) float64, nats, in [0, ln V]: of the whole distribution the token was drawn from. NaN where unpredicted.
-    top_ids, top_log_probs
-        (n, k) int64 and float64, most probable first; -1 and NaN where unpredicted.
-    top_tokens
-        n tuples of k strings; empty strings where unpredicted.
-    window, stride
-        Tokens the model saw at most at once, and how far the window moved. A text that fits has one window.
-    bos
-        What was asked to stand in front: 'auto', 'on' or 'off'. See `engine.models.opening`.
-    opening_ids, opening_tokens
-        Ids that did stand in front of every window, so that the first token was predicted too, and their strings;
-        often none.
-    special_tokens
-        Whether text that spells a special token was read as that token.
+    text, model_key, model_title : what was scored, and with what
+    token_ids : (n,) int64. Opening tokens put in front are not among them.
+    tokens : n strings for people; parts of characters show as bytes
+    spans : (n, 2) int64, characters of the text; tokens that share a character overlap
+    log_probs : (n,) float64, nats, <= 0: log p(token | tokens before). NaN where unpredicted.
+    ranks : (n,) int64: 1 + number of tokens with a strictly larger logit; 0 where unpredicted
+    ties : (n,) int64: number of other tokens with exactly the same logit. A rank of 3 with one tie is '3 to 4'.
+    entropies : (n,) float64, nats, in [0, ln V]: of the whole distribution the token was drawn from. NaN where
+        unpredicted.
+    top_ids, top_log_probs : (n, k) int64 and float64, most probable first; -1 and NaN where unpredicted
+    top_tokens : n tuples of k strings; empty strings where unpredicted
+    window, stride : tokens the model saw at most at once, and how far the window moved. A text that fits has one
+        window.
+    bos : what was asked to stand in front: 'auto', 'on' or 'off'. See `engine.models.opening`.
+    opening_ids, opening_tokens : ids that did stand in front of every window, so that the first token was predicted
+        too, and their strings; often none
+    special_tokens : whether text that spells a special token was read as that token
     """
 
     text: str
@@ -195,40 +183,31 @@ class ModelComparison:
 
     Attributes
     ----------
-    a, b
-        The two readings.
-    spans
-        (m, 2) int64, characters. With one vocabulary these are the tokens (m = n); otherwise the finest spans whose
+    a, b : the two readings
+    spans : (m, 2) int64, characters. With one vocabulary these are the tokens (m = n); otherwise the finest spans whose
         borders both tokenizers have.
-    ranges_a, ranges_b
-        (m, 2) int64: the tokens (start, stop) of a and of b that make up each span.
-    log_probs_a, log_probs_b
-        (m,) float64, nats: summed over each span; NaN where either model predicted only part of it or nothing.
-    pearson, spearman
-        Correlations of the two over spans that both predict; NaN if a side is constant or there are fewer than 2.
-    share_above, share_below
-        Share of those spans that b, or a, gives the higher log-probability; equal ones count in neither.
-    shared_vocabulary
-        Whether both models read the same tokens, under the same ids.
-    kl_undefined_reason
-        One sentence for people if the next fields are None, else None.
-    kl_ab, kl_ba, js
-        (n,) float64, nats: D(a||b), D(b||a) >= 0 and Jensen-Shannon in [0, ln 2], over the whole vocabulary, or over
-        the common tokens if `common_tokens` is a number. D(a||b) is infinite if b rules out (by a logit of -inf) a
-        token that a allows.
-    same_top1
-        (n,) float64 in [0, 1]: how far both have the same most probable token; 0 where unpredicted. Logits of low
-        precision tie, so it is |A ∩ B| / |A ∪ B| of the sets of tokens tied for the maximum: 1 for equal sets, 1/2 if
-        one model ties two of which the other has one, 0 if they share none.
-    changed_ids, changed_log_probs_a, changed_log_probs_b
-        (n, c): the tokens whose probability differs most between the models, largest |p_a - p_b| first; -1 and NaN
-        where unpredicted.
-    changed_tokens
-        n tuples of c strings; empty strings where unpredicted.
-    common_tokens
-        Number of tokens that the divergences are over, each distribution made to sum to one there; None for all.
-    outside_a, outside_b
-        (n,) float64 in [0, 1]: probability that each model gives to all other tokens together; None likewise.
+    ranges_a, ranges_b : (m, 2) int64: the tokens (start, stop) of a and of b that make up each span
+    log_probs_a, log_probs_b : (m,) float64, nats: summed over each span; NaN where either model predicted only part of
+        it or nothing
+    pearson, spearman : correlations of the two over spans that both predict; NaN if a side is constant or there are
+        fewer than 2
+    share_above, share_below : share of those spans that b, or a, gives the higher log-probability; equal ones count in
+        neither
+    shared_vocabulary : whether both models read the same tokens, under the same ids
+    kl_undefined_reason : one sentence for people if the next fields are None, else None
+    kl_ab, kl_ba, js : (n,) float64, nats: D(a||b), D(b||a) >= 0 and Jensen-Shannon in [0, ln 2], over the whole
+        vocabulary, or over the common tokens if `common_tokens` is a number. D(a||b) is infinite if b rules out (by a
+        logit of -inf) a token that a allows.
+    same_top1 : (n,) float64 in [0, 1]: how far both have the same most probable token; 0 where unpredicted. Logits of
+        low precision tie, so it is |A ∩ B| / |A ∪ B| of the sets of tokens tied for the maximum: 1 for equal sets, 1/2
+        if one model ties two of which the other has one, 0 if they share none.
+    changed_ids, changed_log_probs_a, changed_log_probs_b : (n, c): the tokens whose probability differs most between
+        the models, largest |p_a - p_b| first; -1 and NaN where unpredicted
+    changed_tokens : n tuples of c strings; empty strings where unpredicted
+    common_tokens : number of tokens that the divergences are over, each distribution made to sum to one there; None for
+        all
+    outside_a, outside_b : (n,) float64 in [0, 1]: probability that each model gives to all other tokens together; None
+        likewise
     """
 
     a: TextScores

@@ -78,25 +78,18 @@ def score_text_steps(
 
     Parameters
     ----------
-    model
-        The model; it is not changed.
-    text
-        Any text.
-    top_k
-        Most probable alternatives to keep at each position, 0..V.
-    bos
-        What stands in front of every window. 'auto': what the model's own tokenizer puts there, which for GPT-2 and
+    model : the model; it is not changed
+    text : any text
+    top_k : most probable alternatives to keep at each position, 0..V
+    bos : what stands in front of every window. 'auto': what the model's own tokenizer puts there, which for GPT-2 and
         SmolLM2 is nothing. 'on': its opening token in any case, so that the first token is predicted too. 'off':
         nothing.
-    window, stride
-        Tokens read at once and tokens moved on between windows, for texts that do not fit; by default the context
-        length and half of the window. See `engine.text.windows`.
-    special_tokens
-        Whether text that spells a special token ("<|endoftext|>") is read as that token rather than as plain text.
-    prepend_bos
-        An older way to say `bos`: True is 'on', False is 'off'.
-    encoding
-        The text's tokens, where another model's tokenizer has cut it already; by default the model's own does.
+    window, stride : tokens read at once and tokens moved on between windows, for texts that do not fit; by default the
+        context length and half of the window. See `engine.text.windows`.
+    special_tokens : whether text that spells a special token ("<|endoftext|>") is read as that token rather than as
+        plain text
+    prepend_bos : an older way to say `bos`: True is 'on', False is 'off'
+    encoding : the text's tokens, if another model's tokenizer has cut it already; by default the model's own does
 
     Returns
     -------

@@ -28,10 +28,8 @@ class CommonVocabulary:
 
     Attributes
     ----------
-    ids
-        (c,) int64, ascending: the ids under which both tokenizers know the same token and both networks have a logit.
-    whole
-        Whether both networks give logits for the same set, so that nothing is left out.
+    ids : (c,) int64, ascending: the ids under which both tokenizers know the same token and both networks have a logit
+    whole : whether both networks give logits for the same set, so that nothing is left out
     """
 
     ids: Ints
@@ -45,13 +43,10 @@ def shared(
 
     Parameters
     ----------
-    a, b
-        The two models.
-    text
-        If only most of the vocabulary is common, both tokenizers have to cut this text alike; None if it is known
-        that they do.
-    special_tokens
-        As in `engine.scoring.score.score_text_steps`.
+    a, b : the two models
+    text : if only most of the vocabulary is common, both tokenizers have to cut this text alike; None if it is known
+        that they do
+    special_tokens : as in `engine.scoring.score.score_text_steps`
     """
     ids = _common_ids(a.tokenizer, b.tokenizer)
     if ids is None:

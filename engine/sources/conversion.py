@@ -34,10 +34,8 @@ def convert_steps(gguf: Path, target: Path, title: str, *, digits_alone: bool) -
 
     Parameters
     ----------
-    title
-        Name of the model for people.
-    digits_alone
-        Whether its tokenizer splits numbers into digits, which the GGUF file does not say.
+    title : name of the model for people
+    digits_alone : whether its tokenizer splits numbers into digits, which the GGUF file does not say
 
     Raises
     ------

@@ -33,10 +33,9 @@ def payload(scores: TextScores, *, top_k: int | None = None) -> Payload:
 
     Parameters
     ----------
-    scores
-        The reading, n tokens.
-    top_k
-        Alternatives to carry for each token; None for all there are. They are most of the size: about 12 bytes each.
+    scores : the reading, n tokens
+    top_k : alternatives to carry for each token; None for all there are. They are most of the size: about 12 bytes
+        each.
 
     Returns
     -------
@@ -75,10 +74,8 @@ def comparison_payload(comparison: ModelComparison, which: Literal["difference",
 
     Parameters
     ----------
-    comparison
-        Two readings of one text.
-    which
-        'a' or 'b': the strip of that reading, on a colour scale that fits both, so that equal colours mean equal
+    comparison : two readings of one text
+    which : 'a' or 'b': the strip of that reading, on a colour scale that fits both, so that equal colours mean equal
         numbers. 'difference': log p_b - log p_a of every aligned span, and with a shared vocabulary the divergences,
         ranks (with `ties_a` and `ties_b`) and entropies of both and the tokens whose probability changed most
         (`changed`, as `top` in `payload`). `opening` is there if both models have the same tokens in front.

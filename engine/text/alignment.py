@@ -35,8 +35,7 @@ def common_spans(spans_a: Ints, spans_b: Ints) -> Alignment:
 
     Parameters
     ----------
-    spans_a, spans_b
-        (n, 2) characters, covering the same text without gaps.
+    spans_a, spans_b : (n, 2) characters, covering the same text without gaps
 
     Raises
     ------

@@ -37,11 +37,9 @@ class Encoding:
 
     Attributes
     ----------
-    token_ids
-        (n,) int64. A tokenizer that drops white space may find no token in a text of it: n is then 0.
-    spans
-        (n, 2) int64, start and end in characters of the text. No span is empty; starts and ends never fall; together
-        they cover the text without gaps, and two neighbours overlap just where they share a character.
+    token_ids : (n,) int64. A tokenizer that drops white space may find no token in a text of it: n is then 0.
+    spans : (n, 2) int64, start and end in characters of the text. No span is empty; starts and ends never fall;
+        together they cover the text without gaps, and two neighbours overlap just where they share a character.
     """
 
     token_ids: Ints
@@ -88,10 +86,8 @@ class TextTokenizer:
 
         Parameters
         ----------
-        text
-            Any text that is not empty.
-        special_tokens
-            Whether text that spells a special token is read as that token.
+        text : any text that is not empty
+        special_tokens : whether text that spells a special token is read as that token
 
         Raises
         ------

@@ -78,10 +78,8 @@ def rolling_windows(n: int, plan: WindowPlan) -> tuple[Window, ...]:
 
     Parameters
     ----------
-    n
-        Tokens of the text, >= 1.
-    plan
-        What `engine.text.windows.plan` gives.
+    n : tokens of the text, >= 1
+    plan : what `engine.text.windows.plan` gives
 
     Examples
     --------
