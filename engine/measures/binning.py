@@ -16,12 +16,11 @@ BIN_COUNT_RULES: tuple[BinCountRule, ...] = get_args(BinCountRule)
 MOST_BINS = 10_000
 
 
-def check_bins(bins: int, samples: int) -> int:
-    """`bins` if it is from 1 to the number of samples, else a `ParameterError`."""
+def check_bins(bins: int, samples: int) -> None:
+    """Raise a `ParameterError` unless `bins` is from 1 to the number of samples."""
     check_count(bins, "The number of bins", 1, MOST_BINS)
     if bins > samples:
         raise ParameterError(f"{bins:,} bins for {samples:,} samples leave most bins empty; use fewer bins.")
-    return int(bins)
 
 
 def bin_edges(sample: ArrayLike, bins: int, rule: BinRule = "equal_width") -> Floats:

@@ -44,7 +44,7 @@ def pairwise_mutual_information_steps(codes: Ints, bins: int, *, lag: int = 0) -
     samples, width = codes.shape
     by_column = np.ascontiguousarray(codes.T)  # (m, n)
     count_log: Floats = special.xlogy(np.arange(samples + 1.0), np.arange(samples + 1.0)).astype(np.float64)  # n ln n
-    entropies = np.array([_entropy(np.bincount(column), count_log, samples) for column in by_column])
+    entropies = np.log(samples) - np.array([count_log[np.bincount(column)].sum() for column in by_column]) / samples
     table = np.diag(entropies)
     cells = bins * bins
     moved = np.roll(by_column, lag, axis=1)
@@ -57,8 +57,3 @@ def pairwise_mutual_information_steps(codes: Ints, bins: int, *, lag: int = 0) -
         if i % ROWS_A_STEP == 0:
             yield steps.Progress("Mutual information of all pairs", i, width, "neurons")
     return table
-
-
-def _entropy(counts: Ints, count_log: Floats, samples: int) -> float:
-    """Plug-in entropy in nats of counts that sum to `samples`."""
-    return float(np.log(samples) - count_log[counts].sum() / samples)

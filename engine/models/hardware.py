@@ -12,14 +12,8 @@ import torch
 from engine.errors import ParameterError
 from engine.models.loaded import PRECISIONS, Precision
 
-_CGROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
-_CGROUP_USES = (
-    Path("/sys/fs/cgroup/memory.current"),
-    Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
+_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_CGROUP_USES = (Path("/sys/fs/cgroup/memory.current"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"))
 _BFLOAT16_CAPABILITY = (8, 0)  # NVIDIA Ampere; older ones emulate bfloat16
 _RACE_SIZE = 384
 _RACE_ROUNDS = 7

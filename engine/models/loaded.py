@@ -124,16 +124,9 @@ class LoadedModel:
 
     @torch.inference_mode()
     def hidden_states(self, token_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Last hidden states after the final norm.
+        """Last hidden states (batch, n, width), as in `ScoringModel`, in the network's dtype.
 
-        Parameters
-        ----------
-        token_ids : (batch, n) int64, on any device
-        attention_mask : (batch, n), 1 at tokens and 0 at padding; None if nothing is padded
-
-        Returns
-        -------
-        (batch, n, width) in the network's dtype, on its device
+        `attention_mask` (batch, n) is 1 at tokens and 0 at padding; None if nothing is padded.
         """
         if attention_mask is not None:
             attention_mask = attention_mask.to(self.device)
@@ -145,19 +138,10 @@ class LoadedModel:
 
     @torch.inference_mode()
     def hidden_pieces(self, token_ids: torch.Tensor, length: int) -> Iterator[torch.Tensor]:
-        """Last hidden states of one row of tokens, a piece at a time, so that a long row can be stopped on its way.
+        """Last hidden states of one row, as in `ScoringModel`, so that reading a long row can be stopped on its way.
 
         Keys and values of the pieces before are kept, so that each sees all that the whole row would show it. A network
         for which that was not proved, on a row of this kind of length, reads the row at once.
-
-        Parameters
-        ----------
-        token_ids : (n,) int64, on any device
-        length : tokens in a piece
-
-        Yields
-        ------
-        (m, width), m = `length` but in the last piece, in the network's dtype, on its device
         """
         if len(token_ids) > length and self._reads_in_pieces(len(token_ids)):
             yield from self._kept_pieces(token_ids, [length] * (len(token_ids) // length))

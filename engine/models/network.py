@@ -263,9 +263,8 @@ def blocks(network: "PreTrainedModel") -> list[nn.Module]:
         The layers are not kept in a list.
     """
     layers = getattr(network.config.get_text_config(), "num_hidden_layers", None)
-    lists = [module for module in body(network).modules() if isinstance(module, nn.ModuleList)]
-    for module in lists:
-        if len(module) == layers:
+    for module in body(network).modules():
+        if isinstance(module, nn.ModuleList) and len(module) == layers:
             return list(module)
     raise UnsupportedModelError("This model does not keep its layers in a list, so they cannot be told apart.")
 

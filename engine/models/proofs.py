@@ -57,35 +57,31 @@ def holds(
         `fast` raises counts as a refutation.
     logits : whether they give (m, V) logits instead
     """
-    size = probe_length(model, length)
+    size = _probe_length(model, length)
     with _lock:
         found, key = _found.setdefault(model.network, {}), (shortcut, size)
         if key not in found:
-            found[key] = _tried(model, probe_ids(model, size), fast, plain, logits)
+            found[key] = _tried(model, size, fast, plain, logits)
         return found[key]
 
 
-def probe_length(model: "LoadedModel", length: int) -> int:
+def _probe_length(model: "LoadedModel", length: int) -> int:
     """Tokens of the probe that stands for rows of `length` tokens."""
     passed = [reach for reach in networks.reaches(model.network) if reach < length]
     longest = max(passed, default=0)
     return min(max(SHORTEST, longest + _BEYOND), max(2, model.context_length))
 
 
-def probe_ids(model: "LoadedModel", size: int) -> torch.Tensor:
-    """(size,) random token ids, the same ones every time."""
-    known = min(model.tokenizer.size, model.vocab_size)
-    return torch.randint(known, (size,), generator=torch.Generator().manual_seed(0))
-
-
 @torch.inference_mode()
 def _tried(
     model: "LoadedModel",
-    token_ids: torch.Tensor,
+    size: int,
     fast: Callable[[torch.Tensor], torch.Tensor],
     plain: Callable[[torch.Tensor], torch.Tensor],
     logits: bool,
 ) -> bool:
+    known = min(model.tokenizer.size, model.vocab_size)
+    token_ids = torch.randint(known, (size,), generator=torch.Generator().manual_seed(0))
     expected = plain(token_ids)
     try:
         got = fast(token_ids)

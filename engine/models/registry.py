@@ -157,13 +157,21 @@ def resolve(name: str) -> ModelSpec:
     if known is not None:
         return known
     if name.casefold().endswith(".gguf") and not os.path.isdir(os.path.expanduser(name)):
-        raise UnknownModelError(_gguf_message(name))
+        raise UnknownModelError(
+            f"{_shortened(name)} is a GGUF file, and your own GGUF files cannot be read yet. "
+            "Give a directory in Hugging Face layout (config.json, tokenizer.json, .safetensors)."
+        )
     if _names_a_path(name):
         return _directory(name)
     match = _HUB_ID.fullmatch(name)
     if match is not None:
         return _hub(match[1], match[2] or "main")
-    raise UnknownModelError(_unknown_message(name))
+    names = [spec.name for spec in _SPECS]
+    near = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"This program knows {', '.join(names)}."
+    raise UnknownModelError(
+        f"No model is called {_shortened(name)!r}. {hint} A hub id ('org/name') or a directory works too."
+    )
 
 
 @cache
@@ -204,20 +212,6 @@ def _hub(repo: str, revision: str) -> ModelSpec:
         context_length=None,
         licence="see its page on the hub",
         note="A model of the hub, by its id.",
-    )
-
-
-def _unknown_message(name: str) -> str:
-    names = [spec.name for spec in _SPECS]
-    near = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"This program knows {', '.join(names)}."
-    return f"No model is called {_shortened(name)!r}. {hint} A hub id ('org/name') or a directory works too."
-
-
-def _gguf_message(name: str) -> str:
-    return (
-        f"{_shortened(name)} is a GGUF file, and your own GGUF files cannot be read yet. "
-        "Give a directory in Hugging Face layout (config.json, tokenizer.json, .safetensors)."
     )
 
 

@@ -81,13 +81,11 @@ def locate(spec: ModelSpec, precision: str = "auto", device: str = "auto") -> Lo
         This machine does not have `device`, or the model cannot have `precision`.
     """
     found = sources.availability(spec)
+    if found.state == "missing":
+        raise ModelAbsentError(found.message)
     if found.path is None and not isinstance(spec.source, Scratch):
-        raise ModelAbsentError(found.message if found.state == "missing" else _absent(spec))
+        raise ModelAbsentError(
+            f"{spec.title} is not on this machine. "
+            f"Fetch it on the models page or with `python -m engine fetch {spec.name}`."
+        )
     return LocatedModel(spec, found.path, precision, checkpoint.choose(spec, found.path, precision, device))
-
-
-def _absent(spec: ModelSpec) -> str:
-    return (
-        f"{spec.title} is not on this machine. "
-        f"Fetch it on the models page or with `python -m engine fetch {spec.name}`."
-    )

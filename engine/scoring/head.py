@@ -18,8 +18,6 @@ from engine.models.network import LOWEST_LOGIT
 # Columns are dealt into blocks of this size; the k largest values lie in the k blocks with the largest maxima.
 # Near sqrt(V / k) both stages of the search are short; see benchmarks/scoring.py.
 _BLOCK = 64
-# Logits of the padding columns: small enough that exp gives 0, finite so that 0 times it is 0.
-_FLOOR = LOWEST_LOGIT
 # Bytes for one chunk's logits in float32 and for one workspace buffer. A processor's matrix product wants some
 # hundred rows, while the passes after it are fastest on rows that stay in its cache; a GPU wants large chunks for both.
 _CPU_HEAD_BYTES, _CPU_ROW_BYTES = 48 << 20, 4 << 20
@@ -75,7 +73,7 @@ class Workspace:
         self.shifted, self.exponentials, self.scratch = self._buffers[:, : len(logits)].unbind()
         values = self.shifted
         values[:, : self.vocab_size].copy_(logits)
-        values[:, self.vocab_size :].fill_(_FLOOR)  # again: whoever uses `shifted` may have overwritten it
+        values[:, self.vocab_size :].fill_(LOWEST_LOGIT)  # again: whoever uses `shifted` may have overwritten it
         target_logits = values.gather(1, targets[:, None])
         # Ones in float32, exact below 2**24: summing booleans would first turn them into int64, eight times slower.
         larger = torch.gt(values, target_logits, out=self.scratch)

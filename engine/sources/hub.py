@@ -6,6 +6,7 @@ and `HF_HUB_CACHE` apply.
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,21 +44,18 @@ def availability(spec: "ModelSpec", source: Hub, *, probe: bool) -> Availability
 
 def directory(source: Hub) -> Path | None:
     """The snapshot of the model in the cache, if it is whole."""
-    for repo in (source.repo, source.old_id):
-        folder = hub_client.repo_folder(repo) if repo else None
-        commit = _commit(folder, source.revision) if folder else None
-        if folder and commit and _is_whole(folder / "snapshots" / commit):
-            return folder / "snapshots" / commit
+    for repo in filter(None, (source.repo, source.old_id)):
+        path = _snapshot(hub_client.repo_folder(repo), source.revision)
+        if _is_whole(path):
+            return path
     return None
 
 
-def _commit(folder: Path, revision: str) -> str | None:
-    if (folder / "snapshots" / revision).is_dir():
-        return revision
-    try:
-        return (folder / "refs" / revision).read_text().strip()
-    except OSError:
-        return None
+def _snapshot(folder: Path, revision: str) -> Path:
+    """Where the files of a revision lie in a repository's folder of the cache, if they are there."""
+    with suppress(OSError):  # a commit has no reference: it stands for itself
+        revision = (folder / "refs" / revision).read_text().strip()
+    return folder / "snapshots" / revision
 
 
 def _is_whole(snapshot: Path) -> bool:
@@ -144,9 +142,9 @@ def fetch_data_file_steps(repo: str, name: str, title: str) -> Steps[Path]:
         As for a model.
     """
     folder = hub_client.repo_folder(repo, "dataset")
-    commit = _commit(folder, _BRANCH)
-    if commit is not None and (folder / "snapshots" / commit / name).is_file():
-        return folder / "snapshots" / commit / name
+    path = _snapshot(folder, _BRANCH) / name
+    if path.is_file():
+        return path
     yield Progress(f"Asking the hub for {title}")
     file = hub_client.look_up(repo, _BRANCH, name, "dataset")
     work = _fetch_blobs(title, folder, file.commit, _BRANCH, [file])

@@ -127,10 +127,10 @@ def _checked_commit(repo: str, commit: str | None) -> str:
 
 def look_up(repo: str, revision: str, name: str, kind: Kind = "model") -> RemoteFile:
     """Where a file lies, its commit, checksum and size."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url
 
     url = hf_hub_url(repo, name, repo_type=kind, revision=revision, endpoint=endpoint())
-    found = _answer(repo, lambda: get_hf_file_metadata(url, token=_token(), timeout=_ANSWER_SECONDS))
+    found = _answer(repo, lambda: get_hf_file_metadata(url, token=get_token(), timeout=_ANSWER_SECONDS))
     if found.size is None or found.etag is None or not _SAFE_ETAG.fullmatch(found.etag):
         raise FetchError(f"The hub does not state size and checksum of {name} of {repo}, so it cannot be checked.")
     return RemoteFile(_checked_commit(repo, found.commit_hash), name, url, found.etag, found.size)
@@ -150,10 +150,10 @@ def download(file: RemoteFile, part: Path) -> Iterator[int]:
     if position == file.size and part.is_file():
         return
     import httpx2
-    from huggingface_hub import get_session
+    from huggingface_hub import get_session, get_token
 
     headers = {"Accept-Encoding": "identity"}  # compressed, the bytes would not be those that the size counts
-    if token := _token():
+    if token := get_token():
         headers["Authorization"] = f"Bearer {token}"  # not sent on to another host that the hub redirects to
     if position:
         headers["Range"] = f"bytes={position}-"
@@ -213,13 +213,6 @@ def remember_revision(folder: Path, revision: str, commit: str) -> None:
         reference.write_text(commit)
 
 
-def _token() -> str | None:
-    from huggingface_hub import get_token
-
-    token: str | None = get_token()
-    return token
-
-
 def _answer(repo: str, question: Callable[[], T]) -> T:
     """The hub's answer, waited for at most a few seconds even if the name server hangs."""
     if is_offline():
@@ -241,13 +234,9 @@ def _answer(repo: str, question: Callable[[], T]) -> T:
     if errors:
         _raise_for(repo, errors[0])
     if not answers:
-        _remember_unreachable()
+        _unreachable_since[endpoint()] = time.monotonic()
         raise _unreachable()
     return answers[0]
-
-
-def _remember_unreachable() -> None:
-    _unreachable_since[endpoint()] = time.monotonic()
 
 
 def _unreachable() -> UnreachableError:
@@ -266,7 +255,7 @@ def _raise_for(repo: str, error: Exception) -> NoReturn:
         raise error
     page = f"{endpoint()}/{repo}"
     if isinstance(error, httpx2.TransportError):
-        _remember_unreachable()
+        _unreachable_since[endpoint()] = time.monotonic()
         raise _unreachable() from error
     if isinstance(error, errors.GatedRepoError):
         raise AccessError(

@@ -84,17 +84,17 @@ def comparison_payload(comparison: ModelComparison, which: Literal["difference",
         shown = payload(comparison.a if which == "a" else comparison.b)
         return {**shown, "side": which, "domain": _shared_domain(comparison)}
     strings = _Strings()
-    shared = comparison.shared_vocabulary
-    groups = [start for start, _ in comparison.a.groups] if shared else list(range(len(comparison.spans)))
+    a, b, shared = comparison.a, comparison.b, comparison.shared_vocabulary
+    groups = [start for start, _ in a.groups] if shared else list(range(len(comparison.spans)))
     return {
         "kind": "comparison",
-        "title_a": comparison.a.model_title,
-        "title_b": comparison.b.model_title,
-        **_layout(comparison.a.text, comparison.spans, groups, strings),
-        "opening": _common_opening(comparison),
-        "token": strings.all(comparison.a.tokens if shared else comparison.span_texts()),
+        "title_a": a.model_title,
+        "title_b": b.model_title,
+        **_layout(a.text, comparison.spans, groups, strings),
+        "opening": list(a.opening_tokens) if a.opening_tokens == b.opening_tokens else [],
+        "token": strings.all(a.tokens if shared else comparison.span_texts()),
         "columns": _comparison_columns(comparison),
-        **({f"ties_{side}": _ties(getattr(comparison, side)) for side in "ab"} if shared else {}),
+        **({"ties_a": _ties(a), "ties_b": _ties(b)} if shared else {}),
         "changed": _changed(comparison, strings),
         "strings": strings.table,
     }
@@ -145,11 +145,6 @@ def _ranks(ranks: Ints) -> list[int | None]:
 
 def _ties(scores: TextScores) -> dict[str, int]:
     return {str(i): int(scores.ties[i]) for i in np.flatnonzero(scores.ties)}
-
-
-def _common_opening(comparison: ModelComparison) -> list[str]:
-    in_a, in_b = comparison.a.opening_tokens, comparison.b.opening_tokens
-    return list(in_a) if in_a == in_b else []
 
 
 def _shared_domain(comparison: ModelComparison) -> dict[str, list[float]]:
