@@ -25,8 +25,8 @@ _NUMBERS = ("", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", 
 
 
 def session() -> str:
-    """Name of this browser tab's session: who asks for work."""
-    context = get_script_run_ctx()
+    """Name of this browser tab's session: who asks for work. Empty for the program itself, as before any visitor."""
+    context = get_script_run_ctx(suppress_warning=True)
     return "" if context is None else context.session_id
 
 

@@ -72,9 +72,7 @@ def repo_folder(repo: str, kind: Kind = "model") -> Path:
 
 def lock_file(repository: Path) -> Path:
     """Held while a repository's folder in the cache is fetched into, so that one process at a time does."""
-    folder = cache_dir() / ".locks" / repository.name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / "logitscope.lock"
+    return cache_dir() / ".locks" / repository.name / "logitscope.lock"
 
 
 def known_unreachable() -> bool:

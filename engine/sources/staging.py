@@ -34,7 +34,6 @@ def make_directory(target: Path, needed_bytes: int, fill: Callable[[Path], Steps
     """
     if target.is_dir():
         return target
-    _make_parent(target)
     with storage_errors(target, needed_bytes):
         yield from locked(target.parent / f".{target.name}.lock", _fill_and_rename(target, needed_bytes, fill))
     return target
@@ -49,6 +48,7 @@ def _make_parent(target: Path) -> None:
 
 def locked(path: Path, work: Steps[None]) -> Steps[None]:
     """Do `work` with the lock file `path` held, saying so while another process has it."""
+    _make_parent(path)
     lock = FileLock(path, thread_local=False)
     while not lock.is_locked:
         try:

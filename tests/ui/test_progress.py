@@ -1,6 +1,8 @@
 """What a person reads while work is under way, and that stopping it stays stopped."""
 
+import logging
 import re
+import threading
 import time
 
 import pytest
@@ -15,6 +17,19 @@ from ui import progress
 
 BYTES = Progress("Y", 45_000_000, 93_000_000, "bytes")
 ITEMS = Progress("X", 10, 100, "items")
+
+
+def test_the_program_has_no_session_and_the_console_hears_nothing_of_it(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context")
+    monkeypatch.setattr(context, "handlers", [caplog.handler])
+    asked = threading.Thread(target=lambda: names.append(progress.session()), name="prepare")
+    names: list[str] = []
+    asked.start()
+    asked.join()
+    assert names == [""]
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(

@@ -271,6 +271,18 @@ def test_a_full_disk_says_how_much_is_needed(hub: Hub, monkeypatch: pytest.Monke
         fetch()
 
 
+@pytest.mark.parametrize("what", ["a model", "a data set"])
+def test_a_cache_that_cannot_be_written_is_said(
+    hub: Hub, what: str, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.repos["tiny/set"] = repository
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "a file" / "cache"))
+    data_set = hub_source.fetch_data_file_steps("tiny/set", "config.json", "A data set")
+    with pytest.raises(StorageError, match="cannot be written"):
+        fetch() if what == "a model" else steps.run(data_set)
+
+
 def test_a_hub_that_refuses_connections_is_noticed_at_once_and_remembered(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
